@@ -1,0 +1,37 @@
+"""How Sphinx builds these pages."""
+
+import sys
+from importlib.metadata import version as installed_version
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent / "_ext"))
+
+project = "khoros_analytics"
+author = "the khoros_analytics authors"
+project_copyright = f"2026, {author}"
+release = version = installed_version(project)
+
+extensions = ["report_table", "sphinx.ext.autodoc", "sphinx.ext.intersphinx", "sphinx.ext.napoleon"]
+exclude_patterns = ["_build"]
+nitpicky = True
+
+autodoc_member_order = "bysource"
+autodoc_typehints = "description"
+# What a docstring leaves out, such as self-evident results, stays out.
+autodoc_typehints_description_target = "documented"
+napoleon_google_docstring = True
+napoleon_numpy_docstring = False
+# An attribute that is listed in its class's docstring is not documented a second time as a member.
+napoleon_use_ivar = True
+
+# The names of others that these pages link to are kept as text beside this file: a build needs no network. A name that
+# is missing there stops the build; add it as `name kind page`.
+intersphinx_mapping = {
+    "python": ("https://docs.python.org/3", "_inventories/python.txt"),
+    "requests": ("https://requests.readthedocs.io/en/latest", "_inventories/requests.txt"),
+}
+
+html_theme = "furo"
+html_title = f"{project} {release}"
+html_copy_source = False
+html_show_sphinx = False

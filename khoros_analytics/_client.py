@@ -1,0 +1,303 @@
+"""``Client``: the account, and one method per report."""
+
+import math
+import os
+from collections.abc import Mapping
+from types import TracebackType
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from ._arguments import encode, find_report
+from ._clock import Clock
+from ._job import Job, Service, start_export
+from ._messages import Team, TimeZone
+from ._protocol import lookup_call, parse_rows
+from ._quota import share_of
+from ._report_methods import ReportMethods
+from ._token import read_token
+from ._transport import Credentials, Session, Transport
+from ._urls import BaseUrl
+from .errors import ConfigurationError
+from .reports import BASE_URLS, REQUESTS_PER_MINUTE
+from .times import Moment, parse_zone
+
+__all__ = ["Client"]
+
+_VARIABLES = {
+    "username": "KHOROS_ANALYTICS_USERNAME",
+    "password": "KHOROS_ANALYTICS_PASSWORD",
+    "company_key": "KHOROS_ANALYTICS_COMPANY_KEY",
+}
+_REGION, _URL = "KHOROS_ANALYTICS_REGION", "KHOROS_ANALYTICS_URL"
+
+
+class Client(ReportMethods):
+    """An account of the Analytics Reports API, with one method per report.
+
+    Safe for threads: share one among as many as you like. All clients of one account in a process share its quota. It
+    opens no connection before the first call; use it as a context manager, or :meth:`close` it.
+
+    What is omitted comes from the environment: ``KHOROS_ANALYTICS_USERNAME``, ``KHOROS_ANALYTICS_PASSWORD``,
+    ``KHOROS_ANALYTICS_COMPANY_KEY``, ``KHOROS_ANALYTICS_REGION``, ``KHOROS_ANALYTICS_URL``. An argument beats the
+    environment, and a URL beats a region.
+
+    Args:
+        username: The API user (HTTP Basic, with the password).
+        password: The API user's password; any Unicode text.
+        company_key: The company's key, as the vendor's Analytics API Settings show it.
+        region: ``"us"`` or ``"emea"``, for the vendor's own base URLs; ``"us"`` when nothing says otherwise.
+        base_url: The API's address where it is another one; https, or http on this machine.
+        timezone: The IANA zone in which calls without one of their own read ``start`` and ``end``, and have the dates of
+            the export written; UTC, and the server's own way of writing dates, when not given.
+        requests_per_minute: The quota; the vendor documents 20 for the whole API.
+        timeout: The seconds for one connect and for one read; one number is for both.
+        request_deadline: The seconds for one call with all its repetitions and waits.
+        retries: How often a call is repeated, where that is safe.
+        session: A ``requests.Session`` of your own, with its proxies, certificates and adapters. It stays open.
+        clock: What reads time and sleeps; for tests.
+
+    Raises:
+        ConfigurationError: Something is missing or cannot be used; the message names the argument and the variable.
+
+    Example:
+        >>> client = Client("analyst", "a secret", "a key", region="emea")
+        >>> client
+        <Client analyst at https://analytics-api-emea.app.lithium.com>
+    """
+
+    def __init__(
+        self,
+        username: str | None = None,
+        password: str | None = None,
+        company_key: str | None = None,
+        *,
+        region: str | None = None,
+        base_url: str | None = None,
+        timezone: str | ZoneInfo | None = None,
+        requests_per_minute: int = REQUESTS_PER_MINUTE,
+        timeout: float | tuple[float, float] = (10, 60),
+        request_deadline: float = 300,
+        retries: int = 5,
+        session: Session | None = None,
+        clock: Clock | None = None,
+    ) -> None:
+        credentials = _credentials({"username": username, "password": password, "company_key": company_key})
+        base = BaseUrl.parse(_base_url(base_url, region))
+        clock = clock or Clock()
+        self._username = credentials.username
+        self._timezone = _zone(timezone)
+        limit = _whole("requests_per_minute", requests_per_minute, least=1)
+        # Each client holds its share of the account's quota: it counts as long as the client lives.
+        share = share_of(base.origin, credentials.company_key, clock, limit)
+        self._transport = Transport(
+            base,
+            credentials,
+            clock=clock,
+            share=share,
+            timeout=_timeout(timeout),
+            request_deadline=_seconds("request_deadline", request_deadline),
+            retries=_whole("retries", retries, least=0),
+            session=_session(session),
+        )
+        self._service = Service(self._transport)
+        # A pickle holds no credentials, so only a client that finds them in its environment can come back from one.
+        self._from_environment = (username, password, company_key) == (None, None, None)
+        self._settings = {
+            "region": region,
+            "base_url": base_url,
+            "timezone": timezone,
+            "requests_per_minute": requests_per_minute,
+            "timeout": timeout,
+            "request_deadline": request_deadline,
+            "retries": retries,
+        }
+        self._poolable = session is None and type(clock) is Clock
+
+    def __repr__(self) -> str:
+        return f"<Client {self._username} at {self._transport.base}>"
+
+    def __enter__(self) -> "Client":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        if not (self._from_environment and self._poolable):
+            raise TypeError(
+                "a Client is not pickled, since that would write its credentials down; make one in each process, or give "
+                "the credentials by the environment (KHOROS_ANALYTICS_USERNAME and so on)"
+            )
+        return (_from_settings, (self._settings,))
+
+    def close(self) -> None:
+        """Close the connections. Jobs that run on the server go on there."""
+        self._transport.close()
+
+    def start(self, name: str, start: Moment, end: Moment, **arguments: object) -> Job:
+        """Start an export by the name of its report: for programs that decide at run time.
+
+        Args:
+            name: The report's name on the wire, such as ``"conversation"``.
+            start: The first moment of the window: a datetime, a date, ISO 8601 text, or epoch milliseconds.
+            end: The moment at which the window ends; it is not part of it.
+            **arguments: The keywords of the report's method.
+
+        Returns:
+            The job: ``job.download()`` waits for the file and saves it.
+
+        Raises:
+            ParameterError: There is no such report, or arguments are wrong; nothing was sent.
+            KhorosError: As for the report's method.
+
+        Example:
+            >>> client.start("team_performance", "2019-02-01", "2019-02-02", team_ids=[6222]).arguments
+            {'format': 'csv', 'team_ids': ['6222']}
+        """
+        report = find_report(name)
+        return start_export(self._service, encode(report, start, end, arguments, timezone=self._timezone))
+
+    def job(self, token: str) -> Job:
+        """Find a job again that was started earlier, in this process or another. Nothing is asked of the server yet.
+
+        Args:
+            token: What ``job.token`` returned.
+
+        Returns:
+            The job, with ``reattached`` set.
+
+        Raises:
+            ParameterError: It is no token, was cut, is of another version, or belongs to another company.
+
+        Example:
+            >>> token = client.response("2019-02-01", "2019-02-02").token
+            >>> client.job(token).wait().status.detail
+            'COMPLETED'
+        """
+        return Job(self._service, read_token(token, self._service.account), reattached=True)
+
+    def teams(self) -> list[Team]:
+        """List the company's teams, for the ``team_ids`` of the reports that take them.
+
+        Returns:
+            The teams, in the server's order.
+
+        Raises:
+            ApiError: The server refuses, or answers with something else.
+            TransportError: The server cannot be reached.
+
+        Example:
+            >>> client.teams()[0].name
+            'North West'
+        """
+        call = lookup_call(self._transport.base, "the teams", ("teams",), self._key())
+        return self._transport.send(call, lambda reply: parse_rows(call, reply, Team), None, _ignore)
+
+    def timezones(self, locale: str | None = None) -> list[TimeZone]:
+        """List the time zones that the API knows.
+
+        Args:
+            locale: The language of their names, such as ``"de"``; the server's own choice when not given.
+
+        Returns:
+            The zones, in the server's order.
+
+        Raises:
+            ApiError: The server refuses, or answers with something else.
+            TransportError: The server cannot be reached.
+
+        Example:
+            >>> client.timezones()[0].id
+            'Etc/GMT+12'
+        """
+        query = self._key() + ((("locale", locale),) if locale else ())
+        call = lookup_call(self._transport.base, "the time zones", ("config", "timezones"), query)
+        return self._transport.send(call, lambda reply: parse_rows(call, reply, TimeZone), None, _ignore)
+
+    def _key(self) -> tuple[tuple[str, str], ...]:
+        return (("companyKey", self._transport.company_key),)
+
+
+def _ignore(_attempt: object) -> None:
+    """Keep no history: a look-up belongs to no job."""
+
+
+def _from_settings(settings: Mapping[str, Any]) -> Client:
+    return Client(**settings)
+
+
+def _credentials(given: Mapping[str, object]) -> Credentials:
+    found: dict[str, str] = {}
+    for name, variable in _VARIABLES.items():
+        value = given[name] if given[name] is not None else os.environ.get(variable)
+        if not isinstance(value, str | None):
+            raise ConfigurationError(f"{name} must be text, not {type(value).__name__}")
+        if value:
+            found[name] = value
+    missing = [f"{name} (or the variable {_VARIABLES[name]})" for name in _VARIABLES if name not in found]
+    if missing:
+        raise ConfigurationError(f"these are missing: {', '.join(missing)}; give them to Client, or set the variables")
+    if ":" in found["username"]:
+        raise ConfigurationError("username holds a colon, which HTTP Basic cannot carry; is it the user's name alone?")
+    for name, value in found.items():
+        if not _is_sendable(value):
+            raise ConfigurationError(f"{name} holds characters that cannot be encoded as UTF-8")
+    return Credentials(**found)
+
+
+def _is_sendable(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _base_url(base_url: str | None, region: str | None) -> str:
+    """Choose the address: an argument beats the environment, a URL beats a region."""
+    if base_url is not None:
+        return base_url
+    if region is None and (url := os.environ.get(_URL)):
+        return url
+    name = region or os.environ.get(_REGION) or "us"
+    if not isinstance(name, str) or name.lower() not in BASE_URLS:
+        raise ConfigurationError(
+            f"region {name!r} is not known; the regions are {', '.join(BASE_URLS)}, and base_url takes any other address"
+        )
+    return BASE_URLS[name.lower()]
+
+
+def _zone(timezone: str | ZoneInfo | None) -> ZoneInfo | None:
+    if timezone is None:
+        return None
+    try:
+        return parse_zone(timezone)
+    except ValueError as error:
+        raise ConfigurationError(f"timezone: {error}") from None
+
+
+def _session(session: object) -> Session | None:
+    if session is not None and not isinstance(session, Session):
+        raise ConfigurationError(f"session must be a requests.Session, not {type(session).__name__}")
+    return session
+
+
+def _whole(name: str, value: object, *, least: int) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or value < least:
+        raise ConfigurationError(f"{name} must be a whole number of at least {least}, not {value!r}")
+    return value
+
+
+def _seconds(name: str, value: object) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < math.inf:
+        raise ConfigurationError(f"{name} must be a number of seconds above 0, not {value!r}")
+    return float(value)
+
+
+def _timeout(value: object) -> tuple[float, float]:
+    both = value if isinstance(value, tuple) else (value, value)
+    if len(both) != 2:
+        raise ConfigurationError(f"timeout must be one number of seconds, or two (connect, read), not {value!r}")
+    return _seconds("timeout", both[0]), _seconds("timeout", both[1])

@@ -1,0 +1,116 @@
+"""Time as a parameter: the only place that reads a clock or sleeps."""
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+__all__ = ["Clock", "Deadline", "VirtualClock"]
+
+
+class Clock:
+    """The machine's own time. Hand another one to a client to decide yourself how time passes."""
+
+    def time(self) -> float:
+        """Return the seconds since 1970-01-01 UTC."""
+        return time.time()
+
+    def monotonic(self) -> float:
+        """Return seconds that never jump, from an arbitrary start."""
+        return time.monotonic()
+
+    def sleep(self, seconds: float) -> None:
+        """Do nothing for so many seconds.
+
+        Args:
+            seconds: How long.
+        """
+        time.sleep(seconds)
+
+    @contextmanager
+    def alarm(self, seconds: float, ring: Callable[[], None]) -> Iterator[None]:
+        """Call ``ring`` from another thread if the block is still running after so many seconds.
+
+        Args:
+            seconds: How long the block may take.
+            ring: What to call then, once.
+        """
+        timer = threading.Timer(min(seconds, threading.TIMEOUT_MAX), ring)
+        timer.daemon = True
+        timer.start()
+        try:
+            yield
+        finally:
+            timer.cancel()
+
+
+class VirtualClock(Clock):
+    """A clock that stands still until somebody sleeps, and then jumps: nothing ever waits for real.
+
+    Args:
+        now: Its first moment, in seconds since 1970-01-01 UTC.
+    """
+
+    def __init__(self, now: float = 1_556_712_000.0) -> None:
+        self._now = now
+        self._lock = threading.Lock()
+
+    def time(self) -> float:
+        """Return the seconds since 1970-01-01 UTC."""
+        return self._now
+
+    def monotonic(self) -> float:
+        """Return the same seconds: this clock never jumps back."""
+        return self._now
+
+    def sleep(self, seconds: float) -> None:
+        """Jump ahead.
+
+        Args:
+            seconds: How far.
+        """
+        with self._lock:
+            self._now += max(seconds, 0.0)
+
+    @contextmanager
+    def alarm(self, seconds: float, ring: Callable[[], None]) -> Iterator[None]:  # noqa: ARG002 - the same call as Clock's
+        """Never ring: while a block waits for something real, this clock stands still.
+
+        Args:
+            seconds: Not used.
+            ring: Not used.
+        """
+        yield
+
+
+class Deadline:
+    """A moment on a clock after which nothing more may be tried.
+
+    Args:
+        clock: Whose time counts.
+        seconds: How far away it is.
+    """
+
+    def __init__(self, clock: Clock, seconds: float) -> None:
+        self.clock = clock
+        self.seconds = seconds
+        self._at = clock.monotonic() + seconds
+
+    def __repr__(self) -> str:
+        return f"<Deadline in {self.remaining():.1f} s>"
+
+    def remaining(self) -> float:
+        """Return the seconds until it, negative once it has passed."""
+        return self._at - self.clock.monotonic()
+
+    def passed(self) -> bool:
+        """Return whether it has passed."""
+        return self.remaining() <= 0
+
+    def within(self, seconds: float) -> "Deadline":
+        """Return the earlier of this deadline and one that is so many seconds away.
+
+        Args:
+            seconds: How far away the other one is.
+        """
+        return Deadline(self.clock, min(seconds, self.remaining()))

@@ -1,0 +1,191 @@
+"""The values that travel between the layers: a call before it is sent, a reply, and what replies say."""
+
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from enum import Enum
+
+from attrs import Factory, field, frozen
+
+from ._encoding import Pairs
+from ._urls import Target
+
+__all__ = ["Action", "Attempt", "Call", "Created", "Reply", "Status", "Team", "TimeZone", "Verdict"]
+
+EXCERPT = 200
+"""How many characters of a server's text a message may hold."""
+
+
+class Action(Enum):
+    """What a call is for; whether it may be repeated hangs on this, not on its verb."""
+
+    CREATE = "creation"
+    STATUS = "status"
+    DOWNLOAD = "download"
+    LOOKUP = "look-up"
+
+
+@frozen
+class Call:
+    """One request, before it is sent.
+
+    Attributes:
+        action: What it is for.
+        subject: What it is about, for messages.
+        method: The HTTP verb.
+        target: Where it goes.
+        query: What is added to the URL.
+        form: What is sent as a form body, or None for no body.
+        headers: What is sent beside the usual headers.
+    """
+
+    action: Action
+    subject: str
+    method: str
+    target: Target
+    query: Pairs = field(default=(), repr=False)
+    form: Pairs | None = field(default=None, repr=False)
+    headers: Mapping[str, str] = Factory(dict)
+
+
+@frozen
+class Reply:
+    """One answer, read whole.
+
+    Attributes:
+        status_code: Its HTTP status.
+        body: Its bytes.
+        retry_after: What the server asks to wait, in seconds, or None.
+        redact: Keeps secrets out of excerpts.
+    """
+
+    status_code: int
+    body: bytes = field(repr=False)
+    retry_after: float | None = None
+    redact: Callable[[str], str] = field(default=str, repr=False)
+
+    def excerpt(self) -> str:
+        """Return the beginning of the body for a message, without secrets."""
+        text = " ".join(self.redact(self.body[:8192].decode("utf-8", "replace")).split())
+        return text if len(text) <= EXCERPT else text[:EXCERPT] + "..."
+
+
+class Verdict(Enum):
+    """What a status means for somebody who waits."""
+
+    RUNNING = "running"
+    READY = "ready"
+    FAILED = "failed"
+    UNSETTLED = "closed without a file yet"
+
+
+@frozen
+class Status:
+    """What the server says about a job.
+
+    Attributes:
+        state: ``runnerState``: RUNNING or CLOSED, or what else the server may say.
+        detail: ``detail``: empty, COMPLETED or FAILED, or what else the server may say.
+        reason: Why, where the server says so.
+        current_count: How much is done, where the server says so; the unit is not documented.
+        total_count: How much there is to do, where the server says so; the unit is not documented.
+        last_acknowledge_time: As the server sends it; its format is not documented.
+        download_url: The link to the file, or an empty text. No repr shows it.
+        status_url: Where to ask again, or an empty text. No repr shows it.
+    """
+
+    state: str = ""
+    detail: str = ""
+    reason: str | None = None
+    current_count: int | None = None
+    total_count: int | None = None
+    last_acknowledge_time: str | None = None
+    download_url: str = field(default="", repr=False)
+    status_url: str = field(default="", repr=False)
+
+    @property
+    def verdict(self) -> Verdict:
+        """What it means. It takes both ``state`` and ``detail``: a job may be CLOSED before its file is there."""
+        if self.state != "CLOSED":
+            return Verdict.RUNNING
+        if self.detail == "FAILED":
+            return Verdict.FAILED
+        return Verdict.READY if self.detail == "COMPLETED" and self.download_url else Verdict.UNSETTLED
+
+    def __str__(self) -> str:
+        return " ".join(
+            filter(None, (self.state or "no state", self.detail, f"({self.reason})" if self.reason else ""))
+        )
+
+
+@frozen
+class Created:
+    """The server's answer to a creation call.
+
+    Attributes:
+        workflow_id: The first half of the job's identity.
+        run_id: The second half; it may hold ``/``, ``+`` and ``=``.
+        status_url: Where to ask for the job's status, or an empty text.
+    """
+
+    workflow_id: str
+    run_id: str
+    status_url: str = field(default="", repr=False)
+
+
+@frozen
+class Team:
+    """One team of the company, from ``client.teams()``.
+
+    Attributes:
+        uuid: Its identifier.
+        team_id: Its number.
+        name: Its name.
+        description: Its description, or None.
+        number_of_members: How many people are in it.
+    """
+
+    uuid: str
+    team_id: int
+    name: str
+    description: str | None
+    number_of_members: int
+
+
+@frozen
+class TimeZone:
+    """One time zone that the API knows, from ``client.timezones()``.
+
+    Attributes:
+        id: Its identifier, such as ``"Pacific/Apia"``.
+        name: Its name.
+        short_name: Its abbreviation.
+        offset_string: Its offset from UTC, such as ``"+14:00"``.
+        offset_millis: Its offset from UTC in milliseconds.
+    """
+
+    id: str
+    name: str
+    short_name: str
+    offset_string: str
+    offset_millis: int
+
+
+@frozen
+class Attempt:
+    """One line of a job's history.
+
+    Attributes:
+        at: When it began.
+        phase: What it was for: creation, status or download.
+        outcome: What came of it.
+        waited: The seconds that were waited before it, for the quota or after a failure.
+    """
+
+    at: datetime
+    phase: str
+    outcome: str
+    waited: float = 0.0
+
+    def __str__(self) -> str:
+        waited = f" (after {self.waited:.1f} s of waiting)" if self.waited >= 1 else ""
+        return f"{self.at:%H:%M:%S} {self.phase}: {self.outcome}{waited}"

@@ -1,0 +1,131 @@
+"""When to look at a job again: often enough to notice its end soon, seldom enough to leave the quota to others."""
+
+import math
+import statistics
+import threading
+from collections import OrderedDict, deque
+from collections.abc import Callable, Hashable
+from typing import TypeVar
+
+from tenacity import RetryCallState, Retrying, retry_if_not_result
+
+from ._clock import Clock, Deadline
+
+__all__ = ["Durations", "pause", "watch"]
+
+FIRST_LOOK = 3.0
+"""The shortest pause between two looks, in seconds, while nothing is known about the job."""
+LONGEST_PAUSE = 15.0
+"""The longest pause between two looks, in seconds, while nothing is known about the job."""
+_GROWTH = 0.3
+
+# Where past exports agree, the first look comes just before the fastest of them would have been done.
+_EARLY = 0.97
+_FINE_GROWTH = 0.09
+_SHORTEST_FINE_PAUSE = 1.0
+_LONGEST_BLIND = 300.0  # a job may fail early: nobody waits longer than this without a look
+
+_REMEMBERED = 20
+_ENOUGH = 5
+_AGREEMENT = 0.35  # the standard deviation of the logarithms: all within about a third of each other
+_LAST_LOOK = 0.5  # how long before the deadline the last look comes
+_MOST_KEYS = 256
+
+T = TypeVar("T")
+
+
+class Durations:
+    """Remembers how long the last exports of each kind took. Safe for threads."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._seen: OrderedDict[Hashable, deque[float]] = OrderedDict()
+
+    def note(self, kind: Hashable, seconds: float) -> None:
+        """Remember one.
+
+        Args:
+            kind: What it was: exports of one kind are expected to take similar times.
+            seconds: How long it took.
+        """
+        with self._lock:
+            self._seen.setdefault(kind, deque(maxlen=_REMEMBERED)).append(max(seconds, 0.001))
+            self._seen.move_to_end(kind)
+            if len(self._seen) > _MOST_KEYS:
+                self._seen.popitem(last=False)
+
+    def fastest(self, kind: Hashable) -> float | None:
+        """Return how long the fastest of the last ones took, or None where too few are known or they do not agree.
+
+        Args:
+            kind: What it is.
+        """
+        with self._lock:
+            seen = list(self._seen.get(kind, ()))
+        if len(seen) < _ENOUGH or statistics.stdev(map(math.log, seen)) > _AGREEMENT:
+            return None
+        return min(seen)
+
+
+def pause(age: float, fastest: float | None = None) -> float:
+    """Return how long to wait before the next look.
+
+    Args:
+        age: The seconds since the export was started.
+        fastest: How long the fastest of its kind took, in seconds, where that is known.
+
+    Returns:
+        Seconds: about 30 percent of the age between 3 and 15; or, where the fastest is known, until just before then, and
+        about 10 percent of the age from there on.
+
+    Example:
+        >>> pause(0), pause(20), pause(3600)
+        (3.0, 6.0, 15.0)
+        >>> pause(0, fastest=100)
+        97.0
+    """
+    if fastest is None:
+        return min(max(_GROWTH * age, FIRST_LOOK), LONGEST_PAUSE)
+    if age < _EARLY * fastest:
+        return min(_EARLY * fastest - age, _LONGEST_BLIND)
+    return min(max(_FINE_GROWTH * age, _SHORTEST_FINE_PAUSE), max(LONGEST_PAUSE, _FINE_GROWTH * fastest))
+
+
+def watch(
+    look: Callable[[], T],
+    settled: Callable[[T], bool],
+    *,
+    clock: Clock,
+    deadline: Deadline,
+    age: Callable[[], float],
+    fastest: float | None = None,
+    fresh: bool = True,
+) -> T | None:
+    """Look again and again, until it is settled or the deadline is near.
+
+    Args:
+        look: Asks for the status.
+        settled: Whether a status ends the watch.
+        clock: What sleeps.
+        deadline: When to stop; the last look comes shortly before it.
+        age: The seconds since the export was started.
+        fastest: How long the fastest of its kind took, in seconds, where that is known.
+        fresh: Whether the job is brand-new, so that a pause comes before the first look.
+
+    Returns:
+        The settled status, or None when the deadline came first.
+    """
+
+    def wait(_state: RetryCallState | None) -> float:
+        return max(0.0, min(pause(age(), fastest), deadline.remaining() - _LAST_LOOK))
+
+    if fresh:
+        clock.sleep(wait(None))
+    retrying = Retrying(
+        retry=retry_if_not_result(settled),
+        wait=wait,
+        stop=lambda _state: deadline.remaining() <= _LAST_LOOK,
+        sleep=clock.sleep,
+        retry_error_callback=lambda _state: None,
+    )
+    return retrying(look)

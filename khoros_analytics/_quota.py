@@ -1,0 +1,166 @@
+"""At most so many requests in any 60 seconds, for all clients and threads of one account in this process."""
+
+import hashlib
+import logging
+import threading
+import weakref
+from collections import deque
+
+from ._clock import Clock, Deadline
+from .errors import JobTimeoutError
+
+__all__ = ["Quota", "Share", "share_of"]
+
+log = logging.getLogger("khoros_analytics")
+
+WINDOW = 60.0
+"""The length of the sliding window, in seconds."""
+
+_TURN = 0.005  # how soon to look again whether those ahead in the queue have gone
+_NAP = 5.0  # how long to sleep at the most before looking again: limits and queues change meanwhile
+_WORTH_A_LINE = 1.0
+
+
+class Share:
+    """One client's part in the quota of its account.
+
+    Args:
+        quota: The account's quota.
+        limit: How many requests in 60 seconds this client allows.
+    """
+
+    def __init__(self, quota: "Quota", limit: int) -> None:
+        self.quota = quota
+        self.limit = limit
+
+    def enter(self, deadline: Deadline) -> float:
+        """Wait until one more request may start; return the seconds that it took. Then :meth:`leave` must follow.
+
+        Args:
+            deadline: How long to wait at the most.
+
+        Raises:
+            JobTimeoutError: The deadline came first.
+        """
+        return self.quota.enter(deadline)
+
+    def leave(self) -> None:
+        """Note that the answer to the request has begun, or never will."""
+        self.quota.leave()
+
+
+class Quota:
+    """The sliding window of one account. First come, first served; the lowest limit among its clients holds.
+
+    A request counts from its start until 60 seconds after its answer began: whenever within that time the server saw it,
+    no 60 seconds of the server's hold more than the limit.
+
+    Args:
+        clock: Whose time counts.
+    """
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._shares: weakref.WeakSet[Share] = weakref.WeakSet()
+        self._queue: deque[object] = deque()
+        self._under_way = 0
+        self._done: deque[float] = deque()
+
+    def share(self, limit: int) -> Share:
+        """Let one more client take part.
+
+        Args:
+            limit: How many requests in 60 seconds it allows.
+        """
+        share = Share(self, limit)
+        with self._lock:
+            self._shares.add(share)
+        return share
+
+    def idle(self) -> bool:
+        """Return whether nobody takes part any more and no past request counts."""
+        with self._lock:
+            self._forget_old()
+            return not (self._shares or self._done or self._under_way)
+
+    def enter(self, deadline: Deadline) -> float:
+        """Wait until one more request may start; return the seconds that it took.
+
+        Args:
+            deadline: How long to wait at the most.
+
+        Raises:
+            JobTimeoutError: The deadline came first.
+        """
+        started = self._clock.monotonic()
+        ticket, told = object(), False
+        with self._lock:
+            self._queue.append(ticket)
+        try:
+            while (pause := self._try(ticket)) > 0:
+                if pause > _WORTH_A_LINE and not told:
+                    told = True
+                    log.info("waiting %.0f s for the quota of %d requests a minute", pause, self._limit())
+                self._sleep(min(pause, _NAP), deadline)
+        finally:
+            with self._lock:
+                self._queue.remove(ticket)
+        return self._clock.monotonic() - started
+
+    def leave(self) -> None:
+        """Note that the answer to a request has begun, or never will."""
+        with self._lock:
+            self._under_way -= 1
+            self._done.append(self._clock.monotonic())
+
+    def _sleep(self, pause: float, deadline: Deadline) -> None:
+        self._clock.sleep(max(0.0, min(pause, deadline.remaining())))
+        if deadline.passed():
+            raise JobTimeoutError(
+                f"the time was up while waiting for the quota of {self._limit()} requests a minute; "
+                "other exports of this account use it, too"
+            )
+
+    def _try(self, ticket: object) -> float:
+        """Start a request and return 0, or return how long to wait before it is worth another look."""
+        with self._lock:
+            self._forget_old()
+            ahead = self._queue.index(ticket)
+            too_many = self._under_way + len(self._done) + ahead + 1 - self._limit()
+            if too_many <= 0 and ahead == 0:
+                self._under_way += 1
+                return 0.0
+            if too_many <= 0:
+                return _TURN
+            if too_many > len(self._done):
+                return WINDOW
+            return max(_TURN, self._done[too_many - 1] + WINDOW - self._clock.monotonic())
+
+    def _limit(self) -> int:
+        return min((share.limit for share in list(self._shares)), default=1)
+
+    def _forget_old(self) -> None:
+        now = self._clock.monotonic()
+        while self._done and self._done[0] + WINDOW <= now:
+            self._done.popleft()
+
+
+_quotas: dict[tuple[str, str, int], Quota] = {}
+_quotas_lock = threading.Lock()
+
+
+def share_of(origin: str, company_key: str, clock: Clock, limit: int) -> Share:
+    """Take part in the quota of an account.
+
+    Args:
+        origin: The base URL's origin.
+        company_key: The company's key; only its hash is kept.
+        clock: Whose time counts; accounts on different clocks have nothing to do with each other.
+        limit: How many requests in 60 seconds this client allows.
+    """
+    key = (origin, hashlib.sha256(company_key.encode("utf-8", "surrogatepass")).hexdigest(), id(clock))
+    with _quotas_lock:
+        for idle in [name for name, quota in _quotas.items() if quota.idle()]:
+            del _quotas[idle]
+        return _quotas.setdefault(key, Quota(clock)).share(limit)

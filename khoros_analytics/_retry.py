@@ -1,0 +1,144 @@
+"""Whether and when a request is sent again, after what it was for: starting an export twice is worse than an error."""
+
+import logging
+import random
+from collections.abc import Callable
+from typing import TypeVar
+
+from tenacity import RetryCallState, Retrying, retry_if_exception
+
+from ._clock import Clock, Deadline
+from ._messages import Action
+from .errors import (
+    IncompleteDownloadError,
+    RateLimitError,
+    RequestRejectedError,
+    ServerError,
+    TransportError,
+    UnexpectedReplyError,
+)
+
+__all__ = ["FailuresInARow", "is_transient", "may_repeat", "repeat"]
+
+log = logging.getLogger("khoros_analytics")
+
+FIRST_WAIT = 0.5
+"""The longest wait before the first repetition, in seconds; it doubles each time."""
+LONGEST_WAIT = 20.0
+"""The longest wait before any repetition, in seconds."""
+LONGEST_RETRY_AFTER = 120.0
+"""The longest wait that a server's Retry-After is granted, in seconds."""
+_LAST_LOOK = 0.5  # how long before the deadline the last attempt starts
+
+_NOT_NOW = frozenset({408, 425})
+_NEVER = frozenset({501, 505, 511})
+
+T = TypeVar("T")
+
+
+class FailuresInARow:
+    """Counts failures since the last progress."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.last: BaseException | None = None
+
+    def progress(self) -> None:
+        """Start counting anew: something came through."""
+        self.count = 0
+
+
+def is_transient(error: BaseException) -> bool:
+    """Return whether the same request may well succeed a little later.
+
+    Args:
+        error: What it ended in.
+    """
+    if isinstance(error, TransportError):
+        return error.transient
+    if isinstance(error, ServerError):
+        return error.status_code not in _NEVER
+    if isinstance(error, RequestRejectedError):
+        return error.status_code in _NOT_NOW
+    return isinstance(error, RateLimitError | UnexpectedReplyError | IncompleteDownloadError)
+
+
+def may_repeat(action: Action, error: BaseException) -> bool:
+    """Return whether a request may be sent again.
+
+    Starting an export is repeated only when the server certainly did not act on it; all else on anything transient.
+
+    Args:
+        action: What it is for.
+        error: What it ended in.
+    """
+    if action is Action.CREATE and getattr(error, "may_have_started", None) is not False:
+        return False
+    return is_transient(error)
+
+
+def repeat(
+    attempt: Callable[[], T],
+    action: Action,
+    *,
+    clock: Clock,
+    deadline: Deadline,
+    retries: int,
+    failures: FailuresInARow | None = None,
+) -> T:
+    """Call until it works, until it may not be repeated, or until the retries are used up.
+
+    Args:
+        attempt: One try. It raises a timeout itself once the deadline has passed, and that is never repeated.
+        action: What it is for.
+        clock: What sleeps.
+        deadline: What no wait goes beyond; one more attempt is made shortly before it.
+        retries: How many times it is repeated without any progress.
+        failures: Who counts them, for an attempt that can tell progress.
+
+    Returns:
+        What the attempt returns.
+
+    Raises:
+        KhorosError: The last attempt's error.
+    """
+    row = failures or FailuresInARow()
+
+    def repeatable(error: BaseException) -> bool:
+        row.last = error
+        row.count += 1
+        return may_repeat(action, error)
+
+    def used_up(_state: RetryCallState) -> bool:
+        return row.count > retries
+
+    def wait(_state: RetryCallState) -> float:
+        return _wait(row, deadline)
+
+    retrying = Retrying(
+        retry=retry_if_exception(repeatable),
+        stop=used_up,
+        wait=wait,
+        sleep=clock.sleep,
+        before_sleep=_tell,
+        reraise=True,
+    )
+    return retrying(attempt)
+
+
+def _wait(row: FailuresInARow, deadline: Deadline) -> float:
+    """Return how long to wait: what the server asks for, or full jitter under an exponential ceiling."""
+    asked = getattr(row.last, "retry_after", None)
+    if asked is not None:
+        # Earlier would be pointless: what is left of the time is waited for, and the deadline ends it.
+        return min(float(asked), LONGEST_RETRY_AFTER, max(0.0, deadline.remaining()))
+    ceiling = min(LONGEST_WAIT, FIRST_WAIT * 2.0 ** min(row.count - 1, 10))
+    jitter = random.uniform(0, ceiling)  # noqa: S311 - it spreads load, it hides nothing
+    remaining = max(0.0, deadline.remaining())
+    return min(jitter, remaining - _LAST_LOOK) if remaining > _LAST_LOOK else remaining
+
+
+def _tell(state: RetryCallState) -> None:
+    error = state.outcome.exception() if state.outcome else None
+    pause = state.next_action.sleep if state.next_action else 0.0
+    log.info("%s; trying again in %.1f s", error, pause)

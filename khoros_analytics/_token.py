@@ -1,0 +1,111 @@
+"""A job as one line of text, without secrets: what another process needs to find it again."""
+
+import base64
+import binascii
+import hashlib
+import json
+from typing import Any
+
+from attrs import frozen
+
+from ._arguments import ExportRequest, find_report
+from ._messages import Created
+from .errors import ParameterError
+from .times import Window
+
+__all__ = ["JobIdentity", "account_mark", "read_token", "write_token"]
+
+_PREFIX = "khoros1."
+_ANY_PREFIX = "khoros"
+
+
+@frozen
+class JobIdentity:
+    """What a token holds.
+
+    Attributes:
+        request: What was asked for.
+        created: The ids that the server gave. The status URL is left behind: it carries the company key.
+        started: When the export was started, in seconds since 1970 UTC.
+    """
+
+    request: ExportRequest
+    created: Created
+    started: float
+
+
+def account_mark(origin: str, company_key: str) -> str:
+    """Return a short mark that tells accounts apart, and from which no key can be read.
+
+    Args:
+        origin: The base URL's origin.
+        company_key: The company's key.
+    """
+    text = f"khoros_analytics account {origin} {company_key}"
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:8]
+
+
+def write_token(job: JobIdentity, account: str) -> str:
+    """Write a job down.
+
+    Args:
+        job: The job.
+        account: Whose it is; see :func:`account_mark`.
+    """
+    window = job.request.window
+    parts = [
+        account,
+        job.request.report.name,
+        job.created.workflow_id,
+        job.created.run_id,
+        round(job.started, 3),
+        [window.start_ms, window.end_ms, window.zone],
+        job.request.pairs,
+    ]
+    text = json.dumps(parts, separators=(",", ":")).encode()
+    body = base64.urlsafe_b64encode(text).decode().rstrip("=")
+    return f"{_PREFIX}{body}.{binascii.crc32(text):08x}"
+
+
+def read_token(token: str, account: str) -> JobIdentity:
+    """Read a job back.
+
+    Args:
+        token: What :func:`write_token` wrote.
+        account: Whose jobs may be read.
+
+    Raises:
+        ParameterError: It is no token, was cut, is of another version, or belongs to another account.
+    """
+    if not isinstance(token, str) or not token.strip().startswith(_ANY_PREFIX):
+        raise ParameterError("this is no job token; give the text that job.token returned")
+    body = token.strip()
+    if not body.startswith(_PREFIX):
+        raise ParameterError(
+            f"this job token begins with {body.partition('.')[0][:16]!r}, this version of the library reads {_PREFIX!r}; "
+            "use the version that wrote it"
+        )
+    try:
+        owner, report, workflow_id, run_id, started, window, pairs = _unpack(body.removeprefix(_PREFIX))
+        start_ms, end_ms, zone = window
+        known = [(str(wire), str(value)) for wire, value in pairs]
+        identity = Created(str(workflow_id), str(run_id)), Window(int(start_ms), int(end_ms), str(zone)), float(started)
+    except (ValueError, TypeError) as error:
+        raise ParameterError("this job token is damaged; was it copied whole?") from error
+    if owner != account:
+        raise ParameterError(
+            "this job token belongs to another company or another server; use a client with that company's key and URL"
+        )
+    created, span, since = identity
+    return JobIdentity(ExportRequest(find_report(str(report)), span, tuple(known)), created, since)
+
+
+def _unpack(body: str) -> Any:
+    text, _, checksum = body.partition(".")
+    raw = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
+    if f"{binascii.crc32(raw):08x}" != checksum:
+        raise ValueError("the checksum is another one")
+    parts = json.loads(raw)
+    if not isinstance(parts, list):
+        raise TypeError("not a list")
+    return parts

@@ -1,0 +1,464 @@
+"""One ``requests.Session``: sends calls, keeps credentials at home, and turns every fault into an error without secrets."""
+
+import socket
+from collections import OrderedDict
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
+from typing import Any, TypeVar
+
+import requests
+import urllib3
+from attrs import define, field, frozen
+from requests import Session
+from requests.adapters import HTTPAdapter
+from requests.auth import HTTPBasicAuth
+from urllib3.exceptions import ConnectTimeoutError, HTTPError, NewConnectionError, ProxyError
+from urllib3.util.retry import Retry
+
+from ._clock import Clock, Deadline
+from ._messages import Action, Attempt, Call, Reply
+from ._protocol import parse_retry_after
+from ._quota import Share
+from ._redaction import Redactor, quiet_urllib3
+from ._retry import FailuresInARow, repeat
+from ._urls import BaseUrl, Target
+from ._version import __version__
+from .errors import (
+    ConfigurationError,
+    JobTimeoutError,
+    KhorosError,
+    TransportError,
+    UnexpectedReplyError,
+    UntrustedUrlError,
+)
+
+__all__ = ["Credentials", "Observer", "Session", "Stream", "Transport"]
+
+USER_AGENT = f"khoros_analytics/{__version__} {requests.utils.default_user_agent()}"
+
+_REDIRECTS = (301, 302, 303, 307, 308)
+_MOST_REDIRECTS = 10
+_LARGEST_REPLY = 64 * 1024 * 1024
+_PIECE = 64 * 1024
+_MOST_KEPT_ALIVE = 32  # as many threads may share a client without urllib3's warnings of a full pool
+_BROKEN_BODY = (HTTPError, OSError, ValueError)
+
+T = TypeVar("T")
+
+Observer = Callable[[Attempt], None]
+"""Is told of every attempt."""
+
+
+@frozen
+class Credentials:
+    """Who asks. No repr shows what is secret.
+
+    Attributes:
+        username: The API user.
+        password: The API user's password.
+        company_key: The company's key.
+    """
+
+    username: str
+    password: str = field(repr=False)
+    company_key: str = field(repr=False)
+
+    def redactor(self) -> Redactor:
+        """Return what hides them in texts."""
+        return Redactor([self.password, self.company_key, f"{self.username}:{self.password}"])
+
+
+@define(eq=False)
+class Stream:
+    """One answer whose body is still to be read.
+
+    Attributes:
+        status_code: Its HTTP status.
+        headers: Its headers; names in any letter case.
+        at_home: Whether the API itself answered, and not a file host.
+        host: Who answered.
+    """
+
+    status_code: int
+    headers: Mapping[str, str]
+    at_home: bool
+    host: str
+    _response: requests.Response = field(repr=False)
+    _deadline: Deadline = field(repr=False)
+    _redact: Redactor = field(repr=False)
+    _subject: str = field(repr=False)
+    _rang: bool = field(default=False, repr=False)
+
+    def read(self, size: int) -> bytes:
+        """Return the next bytes of the body, decoded; none at its end.
+
+        Args:
+            size: How many at the most.
+
+        Raises:
+            TransportError: The body broke.
+            JobTimeoutError: The deadline passed.
+        """
+        broken = ""
+        piece = b""
+        try:
+            with quiet_urllib3():
+                piece = self._response.raw.read(size, decode_content=True)
+        except Exception as error:
+            # A reader that the alarm woke may trip over anything.
+            if not self._rang and not isinstance(error, _BROKEN_BODY):
+                raise
+            broken = _innermost(error, self._redact)
+        if self._rang or self._deadline.passed():
+            raise JobTimeoutError(f"{self._subject}: the time was up while reading from {self.host}")
+        if broken:
+            raise TransportError(f"{self._subject}: the answer of {self.host} broke off: {broken}")
+        return piece
+
+    def read_reply(self) -> Reply:
+        """Read the whole body of an answer that is small.
+
+        Raises:
+            TransportError: The body broke.
+            UnexpectedReplyError: It is not small at all.
+            JobTimeoutError: The deadline passed.
+        """
+        body = bytearray()
+        while piece := self.read(_PIECE):
+            body += piece
+            if len(body) > _LARGEST_REPLY:
+                raise UnexpectedReplyError(
+                    f"{self._subject}: the answer of {self.host} does not end", status_code=self.status_code
+                )
+        retry_after = parse_retry_after(self.headers.get("Retry-After"), self._deadline.clock.time())
+        return Reply(self.status_code, bytes(body), retry_after, self._redact)
+
+    @contextmanager
+    def open(self) -> Iterator["Stream"]:
+        """Close the answer after the block. A read that is under way when the deadline passes returns at once."""
+        try:
+            with self._deadline.clock.alarm(max(0.0, self._deadline.remaining()), self._ring):
+                yield self
+        finally:
+            self._response.close()
+
+    def _ring(self) -> None:
+        self._rang = True
+        raw: Any = self._response.raw
+        # A shut-down socket is the only thing that wakes a reader; urllib3 offers it since 2.3.
+        with suppress(Exception):
+            if hasattr(raw, "shutdown"):
+                raw.shutdown()
+            else:
+                raw._fp.fp.raw._sock.shutdown(socket.SHUT_RD)  # noqa: SLF001
+
+
+class Transport:
+    """Sends calls for one account. Safe for threads, as far as the session is.
+
+    Args:
+        base: Where the API is.
+        credentials: Who asks.
+        clock: What reads time and sleeps.
+        share: The client's part in the account's quota.
+        timeout: The seconds for one connect and for one read.
+        request_deadline: The seconds for one call with all its waits and repetitions.
+        retries: How often a call is repeated.
+        session: The user's own session, or None for a new one.
+    """
+
+    def __init__(
+        self,
+        base: BaseUrl,
+        credentials: Credentials,
+        *,
+        clock: Clock,
+        share: Share,
+        timeout: tuple[float, float],
+        request_deadline: float,
+        retries: int,
+        session: Session | None = None,
+    ) -> None:
+        self.base = base
+        self.clock = clock
+        self.company_key = credentials.company_key
+        self.retries = retries
+        self.redact = credentials.redactor()
+        self._auth = HTTPBasicAuth(credentials.username.encode(), credentials.password.encode())
+        self._share = share
+        self._timeout = timeout
+        self._request_deadline = request_deadline
+        self._session = session or _new_session()
+        self._owned = session is None
+
+    def __repr__(self) -> str:
+        return f"<Transport to {self.base}>"
+
+    def close(self) -> None:
+        """Close the connections; those of a session that the user brought stay as they are."""
+        if self._owned:
+            self._session.close()
+
+    def deadline(self, seconds: float) -> Deadline:
+        """Return a deadline on this transport's clock.
+
+        Args:
+            seconds: How far away it is.
+        """
+        return Deadline(self.clock, seconds)
+
+    def send(self, call: Call, parse: Callable[[Reply], T], deadline: Deadline | None, observe: Observer) -> T:
+        """Send a call, with repetitions where its action allows them, and read its answer.
+
+        Args:
+            call: What to send.
+            parse: Reads the answer: a value, or an error that may be repeated, too.
+            deadline: When to give up, if that is earlier than the call's own deadline.
+            observe: Is told of every attempt.
+
+        Returns:
+            What ``parse`` returns.
+
+        Raises:
+            KhorosError: What the last attempt ended in.
+        """
+        seconds = self._request_deadline
+        until = deadline.within(seconds) if deadline else self.deadline(seconds)
+        failures = FailuresInARow()
+
+        def attempt() -> T:
+            self._check_time(call, until, failures)
+            with self.stream(call, until, observe) as stream:
+                return parse(stream.read_reply())
+
+        with _creation_flag(call):
+            return repeat(
+                attempt, call.action, clock=self.clock, deadline=until, retries=self.retries, failures=failures
+            )
+
+    def _check_time(self, call: Call, until: Deadline, failures: FailuresInARow) -> None:
+        if until.passed():
+            last = f"; the last attempt ended so: {failures.last}" if failures.last else ""
+            raise JobTimeoutError(
+                f"{call.subject}: the {until.seconds:.0f} s for the {call.action.value} call are over{last}",
+                may_have_started=False if call.action is Action.CREATE else None,
+            )
+
+    @contextmanager
+    def stream(self, call: Call, deadline: Deadline, observe: Observer) -> Iterator[Stream]:
+        """Send a call once, follow its redirects, and open its answer.
+
+        Args:
+            call: What to send.
+            deadline: When to give up.
+            observe: Is told of the attempt.
+
+        Yields:
+            The answer, its body unread.
+
+        Raises:
+            TransportError: There was none.
+            UntrustedUrlError: A redirect must not be followed.
+            JobTimeoutError: The deadline passed.
+        """
+        began, waited, outcome = self.clock.time(), 0.0, "interrupted"
+        try:
+            with self._connections(call) as session:
+                response, target, waited = self._follow(session, call, deadline)
+                with self._as_stream(call, response, target, deadline).open() as stream:
+                    outcome = f"HTTP {stream.status_code}"
+                    yield stream
+        except KhorosError as error:
+            outcome = f"{outcome}, {type(error).__name__}" if outcome.startswith("HTTP") else type(error).__name__
+            raise
+        finally:
+            observe(Attempt(datetime.fromtimestamp(began, UTC), call.action.value, outcome, waited))
+
+    @contextmanager
+    def _connections(self, call: Call) -> Iterator[Session]:
+        """Choose the connections: for a creation call the same session with pools of its own.
+
+        A kept-alive connection that turns out to be dead leaves open whether the server saw the request; a new one does
+        not. Nor do the adapters of such a call repeat on their own, whatever the session's do.
+        """
+        if call.action is not Action.CREATE:
+            yield self._session
+            return
+        fresh: Any = object.__new__(type(self._session))
+        fresh.__dict__.update(self._session.__dict__)
+        fresh.adapters = OrderedDict((prefix, _fresh(adapter)) for prefix, adapter in self._session.adapters.items())
+        try:
+            yield fresh
+        finally:
+            for prefix, adapter in fresh.adapters.items():
+                if adapter is not self._session.adapters.get(prefix):
+                    adapter.close()
+
+    def _as_stream(self, call: Call, response: requests.Response, target: Target, deadline: Deadline) -> Stream:
+        host = urllib3.util.parse_url(target.url).netloc or "the server"
+        return Stream(
+            status_code=response.status_code,
+            headers=response.headers,
+            at_home=target.at_home,
+            host=host,
+            response=response,
+            deadline=deadline,
+            redact=self.redact,
+            subject=call.subject,
+        )
+
+    def _follow(self, session: Session, call: Call, deadline: Deadline) -> tuple[requests.Response, Target, float]:
+        target, waited = call.target, 0.0
+        for hop in range(_MOST_REDIRECTS + 1):
+            waited += self._wait_for_turn(call, target, deadline)
+            try:
+                response = self._send_now(session, call, target, deadline, first=hop == 0)
+            finally:
+                if target.at_home:
+                    self._share.leave()
+            location = response.headers.get(_LOCATION)
+            if call.action is Action.CREATE or response.status_code not in _REDIRECTS or not location:
+                return response, target, waited
+            response.close()
+            try:
+                target = self.base.redirect(target.url, location)
+            except UntrustedUrlError as error:
+                raise UntrustedUrlError(f"{call.subject}: {error}", status_code=response.status_code) from None
+        raise UnexpectedReplyError(f"{call.subject}: more than {_MOST_REDIRECTS} redirects in a row")
+
+    def _wait_for_turn(self, call: Call, target: Target, deadline: Deadline) -> float:
+        """Wait for the quota, which only the API itself counts; return the seconds that it took."""
+        if not target.at_home:
+            return 0.0
+        try:
+            return self._share.enter(deadline)
+        except JobTimeoutError as error:
+            started = False if call.action is Action.CREATE else None
+            raise JobTimeoutError(f"{call.subject}: {error}", may_have_started=started) from None
+
+    def _send_now(
+        self, session: Session, call: Call, target: Target, deadline: Deadline, *, first: bool
+    ) -> requests.Response:
+        # An environment variable would win over the session's own choice of certificates.
+        verify = None if session.verify is True else session.verify
+        try:
+            prepared = self._prepare(call, target, first=first)
+            settings = session.merge_environment_settings(prepared.url, {}, True, verify, None)  # noqa: FBT003
+            if not target.at_home:
+                settings["cert"] = None
+            with quiet_urllib3():
+                return session.send(prepared, timeout=self._timeouts(deadline), allow_redirects=False, **settings)
+        except (requests.RequestException, HTTPError, OSError, ValueError) as error:
+            failure = self._failure(call, target, error, deadline)
+        # Raised outside of the except block: the original would carry the URL, secrets included, as its context.
+        raise failure
+
+    def _prepare(self, call: Call, target: Target, *, first: bool) -> requests.PreparedRequest:
+        """Make the request, for the API with all that the session adds and for anybody else with nothing of it."""
+        form = call.form if first else None
+        request = requests.Request(
+            call.method,
+            target.url,
+            headers={"User-Agent": USER_AGENT, **call.headers},
+            params=list(call.query) if first else None,
+            data=list(form) if form is not None else None,
+            hooks={"response": _keep_redirect},
+        )
+        if target.at_home:
+            request.auth = self._auth
+            return self._session.prepare_request(request)
+        # Not prepared by the session: that would add its own headers and cookies, and credentials from netrc.
+        return request.prepare()
+
+    def _timeouts(self, deadline: Deadline) -> tuple[float, float]:
+        left = max(0.001, deadline.remaining())
+        return min(self._timeout[0], left), min(self._timeout[1], left)
+
+    def _failure(self, call: Call, target: Target, error: Exception, deadline: Deadline) -> KhorosError:
+        host = urllib3.util.parse_url(target.url).netloc or "the server"
+        sent = not _certainly_not_sent(error)
+        started = sent if call.action is Action.CREATE else None
+        why = _innermost(error, self.redact)
+        if deadline.passed():
+            return JobTimeoutError(
+                f"{call.subject}: the time was up while asking {host} ({why})", may_have_started=started
+            )
+        if isinstance(error, requests.exceptions.SSLError):
+            return TransportError(
+                f"{call.subject}: no safe connection to {host}: {why}; a company's own certificate authority goes into "
+                "the variable REQUESTS_CA_BUNDLE",
+                transient=False,
+                may_have_started=started,
+            )
+        if isinstance(error, ValueError):  # requests: an unusable URL, header or proxy setting
+            return ConfigurationError(f"{call.subject}: {host} cannot be asked: {why}", may_have_started=started)
+        what = f"no connection to {host}" if not sent else f"the connection to {host} broke before an answer came"
+        hint = "; whether the export was started is not known" if started else ""
+        return TransportError(f"{call.subject}: {what}: {why}{hint}", may_have_started=started)
+
+
+_LOCATION = "X-Khoros-Analytics-Location"
+
+
+def _keep_redirect(response: requests.Response, **_settings: object) -> None:
+    """Move a redirect's address aside: requests would prepare the next request itself, and read this body for that."""
+    if "Location" in response.headers:
+        response.headers[_LOCATION] = response.headers.pop("Location")
+
+
+@contextmanager
+def _creation_flag(call: Call) -> Iterator[None]:
+    """Let no error of a creation call go without an answer to the question whether the export may have started."""
+    try:
+        yield
+    except KhorosError as error:
+        if call.action is Action.CREATE and error.may_have_started is None:
+            error.may_have_started = True
+        raise
+
+
+def _new_session() -> Session:
+    session = Session()
+    for prefix in list(session.adapters):
+        session.mount(prefix, HTTPAdapter(pool_maxsize=_MOST_KEPT_ALIVE))
+    return session
+
+
+def _fresh(adapter: Any) -> Any:
+    if not isinstance(adapter, HTTPAdapter):
+        return adapter
+    fresh: Any = object.__new__(type(adapter))
+    fresh.__dict__.update(adapter.__dict__)
+    fresh.max_retries = Retry(0, read=False)
+    fresh.proxy_manager = {}
+    fresh.init_poolmanager(1, 1)
+    return fresh
+
+
+def _certainly_not_sent(error: BaseException) -> bool:
+    return any(
+        isinstance(
+            cause, NewConnectionError | ConnectTimeoutError | ProxyError | requests.exceptions.SSLError | ValueError
+        )
+        for cause in _causes(error)
+    )
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    """Walk from what requests raised to what happened below it."""
+    seen: list[BaseException] = []
+    pending: list[object] = [error]
+    while pending:
+        current = pending.pop()
+        if not isinstance(current, BaseException) or current in seen:
+            continue
+        seen.append(current)
+        yield current
+        pending += [current.__cause__, current.__context__, getattr(current, "reason", None), *current.args]
+
+
+def _innermost(error: BaseException, redact: Redactor) -> str:
+    last = list(_causes(error))[-1]
+    text = redact(str(last)).strip()
+    return f"{type(last).__name__}: {text}" if text else type(last).__name__

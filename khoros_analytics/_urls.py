@@ -1,0 +1,165 @@
+"""Which URL may be asked, and whether it may see the credentials."""
+
+import ipaddress
+import re
+from urllib.parse import SplitResult, quote, urljoin, urlsplit
+
+from attrs import field, frozen
+
+from .errors import ConfigurationError, UntrustedUrlError
+from .reports import API_PREFIX
+
+__all__ = ["BaseUrl", "Target"]
+
+_DEFAULT_PORTS = {"http": 80, "https": 443}
+# Parsers disagree on backslashes, white space and control characters, and an attacker lives in the gap between them.
+_UNREADABLE = re.compile(r"[\\\s\x00-\x1f\x7f]")
+_DOTS = re.compile(r"(?:^|/)(?:\.|%2e){1,2}(?:/|$)", re.IGNORECASE)
+
+
+@frozen
+class Target:
+    """Where one request goes.
+
+    Attributes:
+        url: What is asked; it may hold tokens, so no repr shows it.
+        at_home: Whether it is the API itself, which may see the credentials.
+    """
+
+    url: str = field(repr=False)
+    at_home: bool
+
+
+@frozen
+class BaseUrl:
+    """The API's own origin, and the folder in which it may live there.
+
+    Attributes:
+        origin: Scheme, host and port, the port left out where it is the scheme's own.
+        folder: What stands between the origin and :data:`~khoros_analytics.reports.API_PREFIX`; mostly empty.
+    """
+
+    origin: str
+    folder: str = ""
+
+    @classmethod
+    def parse(cls, text: str) -> "BaseUrl":
+        """Read a base URL.
+
+        Args:
+            text: Such as ``"https://analytics-api.app.lithium.com"``; a trailing API path is let through.
+
+        Raises:
+            ConfigurationError: It is no https URL (http is for this machine only), or holds more than a host and a path.
+        """
+        parts = _split(text)
+        if parts is None or parts.query or parts.fragment or "@" in parts.netloc:
+            raise ConfigurationError(
+                "base_url must be the API's address and nothing else, such as 'https://analytics-api.app.lithium.com': "
+                "no user, query or fragment"
+            )
+        if parts.scheme != "https" and not (parts.scheme == "http" and _is_loopback(parts.hostname or "")):
+            raise ConfigurationError(
+                f"base_url must start with https://, since the password travels with every call; {_origin(parts)} does "
+                "not (plain http is for this machine alone, such as http://127.0.0.1:8000)"
+            )
+        return cls(_origin(parts), parts.path.rstrip("/").removesuffix(API_PREFIX))
+
+    def __str__(self) -> str:
+        return self.origin + self.folder
+
+    def api(self, *segments: str) -> str:
+        """Return the URL of a path of the API.
+
+        Args:
+            segments: The parts of the path; each is percent-encoded whole, slashes included.
+        """
+        return self.origin + self.folder + API_PREFIX + "".join(f"/{quote(segment, safe='')}" for segment in segments)
+
+    def target(self, url: str) -> Target:
+        """Decide on a status or download URL that the API named.
+
+        Its host does not count when its path is the API's: it is asked at the base URL. Anything else is asked as it is,
+        without credentials.
+
+        Args:
+            url: The URL as the API gave it, absolute or relative to the API.
+
+        Raises:
+            UntrustedUrlError: It must not be followed at all.
+        """
+        parts = self._safe(urljoin(self.origin, url) if url.startswith("/") else url)
+        rest = self._api_path(parts.path)
+        if rest is None:
+            return Target(parts.geturl(), at_home=False)
+        query = f"?{parts.query}" if parts.query else ""
+        return Target(f"{self.origin}{self.folder}{rest}{query}", at_home=True)
+
+    def redirect(self, current: str, location: str) -> Target:
+        """Decide on a redirect.
+
+        Only one that stays at the base URL's origin keeps the credentials.
+
+        Args:
+            current: The URL that redirected.
+            location: Where to, absolute or relative.
+
+        Raises:
+            UntrustedUrlError: It must not be followed at all.
+        """
+        parts = self._safe(_joined(current, location))
+        if _origin(parts) == self.origin:
+            return self.target(parts.geturl())
+        return Target(parts.geturl(), at_home=False)
+
+    def _api_path(self, path: str) -> str | None:
+        """Return a path of the API from its prefix on, or None for any other."""
+        for start in dict.fromkeys((self.folder, "")):
+            if path.startswith(f"{start}{API_PREFIX}/") and not _DOTS.search(path):
+                return path[len(start) :]
+        return None
+
+    def _safe(self, url: str) -> SplitResult:
+        parts = _split(url)
+        if parts is None:
+            raise UntrustedUrlError("the server named a URL that cannot be read; it was not followed")
+        allowed = {"https", self.origin.partition(":")[0]}
+        if parts.scheme not in allowed:
+            raise UntrustedUrlError(f"the server named a {parts.scheme or 'schemeless'} URL; only https is followed")
+        if "@" in parts.netloc:
+            raise UntrustedUrlError("the server named a URL with a user in it; it was not followed")
+        return parts
+
+
+def _joined(current: str, location: str) -> str:
+    try:
+        return urljoin(current, location)
+    except ValueError:
+        return ""
+
+
+def _split(url: object) -> SplitResult | None:
+    """Split a URL, or return None where it has no host or two parsers could read it differently."""
+    if not isinstance(url, str) or _UNREADABLE.search(url) or not url.isascii():
+        return None
+    try:
+        parts = urlsplit(url)
+        host, _ = parts.hostname, parts.port
+    except ValueError:
+        return None
+    return parts if host and parts.scheme else None
+
+
+def _origin(parts: SplitResult) -> str:
+    host = parts.hostname or ""
+    if ":" in host:
+        host = f"[{host}]"
+    port = parts.port
+    return f"{parts.scheme}://{host}" + (f":{port}" if port and port != _DEFAULT_PORTS.get(parts.scheme) else "")
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost" or host.endswith(".localhost")

@@ -1,0 +1,250 @@
+"""The exception tree: everything that this library raises on purpose.
+
+::
+
+    KhorosError
+    |- ConfigurationError (ValueError)      a client that cannot work
+    |- ParameterError (ValueError)          wrong arguments; nothing was sent
+    |- TransportError (ConnectionError)     no usable answer came back
+    |- ApiError                             the server answered, but not with what was asked for
+    |  |- AuthenticationError               401, 403
+    |  |- RequestRejectedError              the request itself is refused
+    |  |- RateLimitError                    429
+    |  |- ServerError                       5xx
+    |  |- UnexpectedReplyError              an answer that no documentation knows
+    |  '- UntrustedUrlError                 a URL that must not be followed
+    |- JobError
+    |  |- JobFailedError                    the server gave the export up
+    |  '- JobTimeoutError (TimeoutError)    every passed deadline
+    '- DownloadError
+       |- DownloadExpiredError              the export is gone
+       |- IncompleteDownloadError           the file did not arrive whole
+       '- TargetError (OSError)             the place on disk
+          '- TargetExistsError (FileExistsError)
+
+Each message says what happened, to which job, and what to do next. None holds a password, a company key or a signed link.
+"""
+
+from pathlib import Path
+from typing import Protocol
+
+__all__ = [
+    "ApiError",
+    "AuthenticationError",
+    "ConfigurationError",
+    "DownloadError",
+    "DownloadExpiredError",
+    "FailedJob",
+    "IncompleteDownloadError",
+    "JobError",
+    "JobFailedError",
+    "JobTimeoutError",
+    "KhorosError",
+    "ParameterError",
+    "RateLimitError",
+    "RequestRejectedError",
+    "ServerError",
+    "TargetError",
+    "TargetExistsError",
+    "TransportError",
+    "UnexpectedReplyError",
+    "UntrustedUrlError",
+]
+
+
+class FailedJob(Protocol):
+    """What an error knows of its job: enough to look at it again. Every :class:`~khoros_analytics.Job` is one."""
+
+    @property
+    def report(self) -> str:
+        """The report's name on the wire."""
+
+    @property
+    def workflow_id(self) -> str:
+        """The first half of the job's identity."""
+
+    @property
+    def run_id(self) -> str:
+        """The second half of the job's identity."""
+
+    @property
+    def token(self) -> str:
+        """A text for ``client.job(token)``."""
+
+
+class KhorosError(Exception):
+    """The root of the tree: catch it to catch everything that this library raises on purpose.
+
+    Attributes:
+        may_have_started: For an error of the call that starts an export: True when the server may have started it all the
+            same, False when it certainly did not. None for every other call.
+        job: The job that the error is about, or None when there is none.
+    """
+
+    def __init__(self, message: str, *, job: FailedJob | None = None, may_have_started: bool | None = None) -> None:
+        super().__init__(message)
+        self.job = job
+        self.may_have_started = may_have_started
+
+    def __reduce__(self) -> tuple[type["KhorosError"], tuple[str], dict[str, object]]:
+        """Leave the job behind: it is tied to a client and its credentials. Its token is in most messages."""
+        return (type(self), (str(self),), {**self.__dict__, "job": None})
+
+
+class ConfigurationError(KhorosError, ValueError):
+    """The client cannot work with what it was given: a missing credential, an unusable URL or limit."""
+
+
+class ParameterError(KhorosError, ValueError):
+    """One or more arguments of a call are wrong. Nothing was sent.
+
+    Attributes:
+        problems: One sentence for each wrong argument.
+    """
+
+    def __init__(self, message: str, *, problems: tuple[str, ...] = (), job: FailedJob | None = None) -> None:
+        super().__init__(message, job=job)
+        self.problems = problems or (message,)
+
+
+class TransportError(KhorosError, ConnectionError):
+    """No usable answer came back: no connection, a broken one, or a wait that was too long for one read.
+
+    Attributes:
+        transient: Whether the same call may well succeed a little later.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        transient: bool = True,
+        job: FailedJob | None = None,
+        may_have_started: bool | None = None,
+    ) -> None:
+        super().__init__(message, job=job, may_have_started=may_have_started)
+        self.transient = transient
+
+
+class ApiError(KhorosError):
+    """The server answered, but not with what was asked for.
+
+    Attributes:
+        status_code: The HTTP status of that answer, or None where no request was made.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        status_code: int | None = None,
+        job: FailedJob | None = None,
+        may_have_started: bool | None = None,
+    ) -> None:
+        super().__init__(message, job=job, may_have_started=may_have_started)
+        self.status_code = status_code
+
+
+class AuthenticationError(ApiError):
+    """The server does not accept the user, the password or the company key (401, 403)."""
+
+
+class RequestRejectedError(ApiError):
+    """The server refuses the request itself: a FAIL in its envelope, or a status such as 400 or 404."""
+
+
+class RateLimitError(ApiError):
+    """The server says that there were too many requests (429).
+
+    Attributes:
+        retry_after: The seconds that the server asks to wait, or None where it does not say.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        retry_after: float | None = None,
+        status_code: int | None = 429,
+        job: FailedJob | None = None,
+        may_have_started: bool | None = None,
+    ) -> None:
+        super().__init__(message, status_code=status_code, job=job, may_have_started=may_have_started)
+        self.retry_after = retry_after
+
+
+class ServerError(ApiError):
+    """The server or a gateway before it failed (5xx).
+
+    Attributes:
+        retry_after: The seconds that the server asks to wait, or None where it does not say.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        retry_after: float | None = None,
+        status_code: int | None = None,
+        job: FailedJob | None = None,
+        may_have_started: bool | None = None,
+    ) -> None:
+        super().__init__(message, status_code=status_code, job=job, may_have_started=may_have_started)
+        self.retry_after = retry_after
+
+
+class UnexpectedReplyError(ApiError):
+    """The answer is none that the API's documentation knows: an HTML page, nothing at all, broken JSON."""
+
+
+class UntrustedUrlError(ApiError):
+    """The server named a URL that must not be followed: another scheme, credentials in it, or no host."""
+
+
+class JobError(KhorosError):
+    """Something is wrong with an export on the server."""
+
+
+class JobFailedError(JobError):
+    """The server gave the export up, or closed it without ever offering a file."""
+
+
+class JobTimeoutError(JobError, TimeoutError):
+    """The time that was given is over. The export itself goes on: look at it again with the job or its token."""
+
+
+class DownloadError(KhorosError):
+    """The export is ready, but its file could not be brought to disk. The target is as it was before."""
+
+
+class DownloadExpiredError(DownloadError):
+    """The export is gone from the server: it keeps a file for 24 hours."""
+
+
+class IncompleteDownloadError(DownloadError):
+    """The file did not arrive whole, again and again."""
+
+
+class TargetError(DownloadError, OSError):
+    """The place on disk cannot take the file: no such folder, read-only, full.
+
+    Attributes:
+        path: The place.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        path: Path | None = None,
+        errno: int | None = None,
+        job: FailedJob | None = None,
+        may_have_started: bool | None = None,
+    ) -> None:
+        super().__init__(message, job=job, may_have_started=may_have_started)
+        self.path = path
+        self.errno = errno
+
+
+class TargetExistsError(TargetError, FileExistsError):
+    """A file is already there, and nobody said that it may be overwritten."""

@@ -1,0 +1,102 @@
+"""Answers: what a host decides to say, before any of it is on the wire."""
+
+import json
+from typing import Any, Literal
+
+from attrs import evolve, field, frozen
+
+from ._body import Body
+
+__all__ = ["Answer", "Framing", "bare", "envelope", "page", "refusal", "text"]
+
+Framing = Literal["length", "chunked", "close"]
+"""How the end of a body is told: by its Content-Length, by chunks, or by closing the connection."""
+
+Pairs = tuple[tuple[str, str], ...]
+
+HTML = "<html><head><title>{0}</title></head><body><h1>{0}</h1><hr>gateway</body></html>\n"
+
+
+@frozen
+class Answer:
+    """One answer of a host.
+
+    Attributes:
+        status: The HTTP status.
+        headers: Its headers, without those that tell the body's end.
+        body: The whole content.
+        start: The first byte of the content that is sent.
+        stop: The byte after the last one that is sent; all when not given.
+        framing: How the body's end is told.
+    """
+
+    status: int
+    headers: Pairs = ()
+    body: Body = field(factory=Body, repr=False)
+    start: int = 0
+    stop: int | None = None
+    framing: Framing = "length"
+
+    @property
+    def length(self) -> int:
+        """The number of bytes that are to be sent."""
+        return (self.body.length if self.stop is None else self.stop) - self.start
+
+    def adding(self, *headers: tuple[str, str]) -> "Answer":
+        """Return the same answer with more headers."""
+        return evolve(self, headers=self.headers + headers)
+
+
+def text(status: int, content: str, kind: str = "text/plain;charset=UTF-8") -> Answer:
+    """Return an answer with a text.
+
+    Args:
+        status: The HTTP status.
+        content: The text.
+        kind: Its media type.
+    """
+    return Answer(status, (("Content-Type", kind),), Body(tail=content.encode()))
+
+
+def envelope(result: Any, status: int = 200, verdict: str = "PASS") -> Answer:
+    """Return the vendor's envelope, which is JSON that is declared ``text/plain`` (openapi).
+
+    Args:
+        result: What stands in ``result``.
+        status: The HTTP status.
+        verdict: ``PASS`` or ``FAIL``.
+    """
+    return text(status, json.dumps({"status": verdict, "request": None, "message": None, "result": result}))
+
+
+def refusal(status: int, reason: str) -> Answer:
+    """Return an envelope that says FAIL.
+
+    The vendor shows such an envelope for too many buckets only. For any other mistake than a 400 its API is not
+    documented: the sandbox answers in the same way.
+
+    Args:
+        status: The HTTP status.
+        reason: A sentence for people.
+    """
+    return envelope(reason, status, "FAIL")
+
+
+def bare(reason: str) -> Answer:
+    """Return the documented answer to a bad request: 400 with ``{}`` (openapi).
+
+    Args:
+        reason: Why, for people. The API does not say it; the sandbox does, in the header ``X-Sandbox-Reason``.
+    """
+    printable = reason.encode("ascii", "backslashreplace").decode()
+    return text(400, "{}").adding(("X-Sandbox-Reason", printable))
+
+
+def page(status: int, title: str) -> Answer:
+    """Return an HTML page, as a gateway in front of the API would.
+
+    Args:
+        status: The HTTP status.
+        title: Its title and heading.
+    """
+    return text(status, HTML.format(title), "text/html;charset=UTF-8")

@@ -1,0 +1,230 @@
+"""The API's host: Basic, the company key, the quota, and every documented path."""
+
+import hmac
+import threading
+from collections import deque
+from collections.abc import Callable, Mapping
+from typing import Any
+from urllib.parse import quote, unquote
+
+from werkzeug.wrappers import Request
+
+from ..reports import API_PREFIX, REPORTS, Report
+from ._answers import Answer, bare, envelope, refusal
+from ._checks import gather, mistake, too_many_buckets
+from ._exports import Export, Job
+from ._host import Call, Host, World, not_allowed
+from ._lookups import TEAMS, TIMEZONES
+from .faults import JobState, Phase
+
+__all__ = ["Api"]
+
+_MINUTE = 60.0
+_TOLERANCE = 0.001  # two clocks' floats, subtracted, may miss a full minute by a little
+_BY_PATH: Mapping[str, Report] = {API_PREFIX + report.path: report for report in REPORTS.values()}
+_TOO_MANY = (
+    "Unable to hydrate filter for export info: com.lithium.socialweb.analytics.webapp.models.filter."
+    "HydrationException: Too many buckets ({}) requested. Select a larger interval?"
+)
+
+
+class Api(Host):
+    """Speaks the API.
+
+    Args:
+        world: What both hosts share.
+    """
+
+    name = "api"
+
+    def __init__(self, world: World) -> None:
+        super().__init__(world)
+        self._lock = threading.Lock()
+        self._admitted: deque[float] = deque()
+
+    def phase(self, path: str) -> Phase | None:
+        """Return the kind of a call by its path.
+
+        Args:
+            path: The path, still percent-encoded.
+        """
+        match _segments(path):
+            case ["teams"]:
+                return "teams"
+            case ["config", "timezones"]:
+                return "timezones"
+            case ["reports", "report", _, _, "status"] | ["report", "reports", _, _, "status"]:
+                return "status"
+            case ["reports", "report", _, _, "download"]:
+                return "download"
+            case ["reports", "report", _] | ["reports", "report", "marketing", _]:
+                return "create"
+        return None
+
+    def refusal(self, call: Call) -> Answer | None:
+        """Return 429 when the quota is used up. What the API itself answers then is not documented.
+
+        Args:
+            call: The call. One that is turned away does not count.
+        """
+        limit, now = self.options.requests_per_minute, call.record.time
+        if limit is None:
+            return None
+        with self._lock:
+            while self._admitted and now - self._admitted[0] >= _MINUTE - _TOLERANCE:
+                self._admitted.popleft()
+            if len(self._admitted) < limit:
+                self._admitted.append(now)
+                return None
+            wait = self._admitted[0] + _MINUTE - now
+        answer = refusal(429, f"More than {limit} requests in a minute")
+        return answer.adding(("Retry-After", str(int(wait) + 1))) if self.options.retry_after else answer
+
+    def act(self, call: Call) -> Answer:
+        """Answer a call that carries the right credentials.
+
+        Args:
+            call: The call.
+        """
+        if not self._signed_in(call.request):
+            challenge = ("WWW-Authenticate", 'Basic realm="Khoros Care Analytics (sandbox)", charset="UTF-8"')
+            return refusal(401, "Wrong or missing user name and password").adding(challenge)
+        actions: Mapping[Phase | None, Callable[[Call], Answer]] = {
+            "create": self._create,
+            "status": self._status,
+            "download": self._download,
+            "teams": lambda call: self._look_up(call, TEAMS),
+            "timezones": lambda call: self._look_up(call, TIMEZONES),
+        }
+        action = actions.get(call.record.phase)
+        return refusal(404, "The API has no such path") if action is None else action(call)
+
+    def _signed_in(self, request: Request) -> bool:
+        """Return whether a request carries the right user and password."""
+        given = request.authorization
+        if given is None or given.type != "basic":
+            return False
+        # Both are compared, so that the time tells nothing about either.
+        right = [_same(given.username, self.options.username), _same(given.password, self.options.password)]
+        return all(right)
+
+    def _key_refused(self, call: Call) -> Answer | None:
+        """Return the answer to a missing or wrong company key, or None.
+
+        The API does not say how it refuses a wrong one; the sandbox answers 403.
+        """
+        key = call.value("companyKey")
+        if not key:
+            return bare("companyKey is required")
+        return None if _same(key, self.options.company_key) else refusal(403, "Unknown company key")
+
+    def _look_up(self, call: Call, rows: tuple[dict[str, Any], ...]) -> Answer:
+        if call.record.method != "GET":
+            return not_allowed("GET")
+        return self._key_refused(call) or envelope(rows)
+
+    def _create(self, call: Call) -> Answer:
+        report = _BY_PATH.get(unquote(call.record.path))
+        if report is None:
+            return refusal(404, "Unknown report")
+        places = {report.verb: report.sends, **report.other_verbs}
+        if call.record.method not in places:
+            return not_allowed(*places)
+        return self._key_refused(call) or self._start(report, places[call.record.method], call)
+
+    def _start(self, report: Report, place: str, call: Call) -> Answer:
+        arguments = gather(report, place, call.record.query, call.record.form)
+        wrong = mistake(report, arguments, strict=self.options.strict)
+        if wrong is not None:
+            return bare(wrong)
+        buckets = too_many_buckets(report, arguments)
+        if buckets is not None:
+            # The vendor shows the text alone; that the status is 200 and the envelope says FAIL is an assumption.
+            return refusal(200, _TOO_MANY.format(buckets))
+        return envelope(self._created(self.world.exports.start(report, arguments, call.fate).export))
+
+    def _created(self, export: Export) -> dict[str, str]:
+        """Return the result of a creation."""
+        ids = {"workflowId": export.workflow_id, "runId": export.run_id}
+        if self.options.creation == "ids":
+            return ids
+        secret = f"companyKey={quote(self.options.company_key, safe='')}"
+        link = self._url(export, "download", secret) if self.options.creation == "download" else ""
+        return {**ids, "downloadUrl": link, "statusUrl": self._url(export, "status", secret)}
+
+    def _url(self, export: Export, action: str, secret: str) -> str:
+        origin = self.options.url_origin or self.world.origins.api
+        path = f"{API_PREFIX}/reports/report/{export.workflow_id}/{quote(export.run_id, safe='')}/{action}"
+        return f"{origin}{path}?{secret}"
+
+    def _job(self, call: Call) -> Job | Answer:
+        """Return the job that a status or download URL names, or the answer to one that may not be asked for."""
+        if call.record.method != "GET":
+            return not_allowed("GET")
+        *_, workflow_id, run_id, _action = _segments(call.record.path)
+        job = self.world.exports.find(workflow_id, run_id)
+        token = call.value("analyticsAccessToken")
+        if token is None or call.value("companyKey") is not None:
+            refused = self._key_refused(call)
+            if refused is not None:
+                return refused
+        if job is None:
+            return refusal(404, "Unknown workflowId or runId")
+        if token is not None and not _same(token, job.export.token):
+            return refusal(403, "Wrong analyticsAccessToken")
+        return job
+
+    def _status(self, call: Call) -> Answer:
+        job = self._job(call)
+        if isinstance(job, Answer):
+            return job
+        stage = job.look(call.record.time, call.fate)
+        secret = f"analyticsAccessToken={quote(job.export.token, safe='')}"
+        ready = stage == "completed" and not isinstance(call.fate, JobState)
+        shown = {
+            "jobInfo": {
+                "workflowId": job.export.workflow_id,
+                "runId": job.export.run_id,
+                "downloadUrl": self._url(job.export, "download", secret) if ready and job.take_link() else "",
+                "statusUrl": self._url(job.export, "status", secret),
+            },
+            "result": _progress(stage, job.reason, call.fate if isinstance(call.fate, JobState) else None),
+        }
+        return envelope(shown if ready else [shown])
+
+    def _download(self, call: Call) -> Answer:
+        job = self._job(call)
+        if isinstance(job, Answer):
+            return job
+        now = call.record.time
+        if job.stage(now) != "completed":
+            return refusal(404, "This export has no file")
+        if self.world.links.gone(job, now):
+            return refusal(410, "This export is too old: it must be exported again")
+        return Answer(302, (("Location", self.world.links.sign(job, now, expired=call.fate is not None)),))
+
+
+def _progress(stage: str, reason: str | None, said: JobState | None) -> dict[str, Any]:
+    """Return the part of a status answer that tells how far the job is."""
+    truth = {"running": ("RUNNING", ""), "completed": ("CLOSED", "COMPLETED"), "failed": ("CLOSED", "FAILED")}
+    state, detail = truth[stage] if said is None else (said.runner_state, said.detail)
+    return {
+        "runnerState": state,
+        "reason": reason if said is None else said.reason,
+        "detail": detail,
+        "currentCount": None,
+        "totalCount": None,
+        "lastAcknowledgeTime": None,
+        **(said.extra if said is not None else {}),
+    }
+
+
+def _segments(path: str) -> list[str]:
+    """Return the parts of a path below the API's prefix, each decoded: an encoded slash separates nothing."""
+    head, found, rest = path.partition(API_PREFIX + "/")
+    return [unquote(part) for part in rest.split("/")] if found and not head else []
+
+
+def _same(given: str | None, right: str) -> bool:
+    """Return whether two secrets are equal, in a time that tells nothing."""
+    return hmac.compare_digest((given or "").encode(), right.encode())

@@ -1,0 +1,80 @@
+"""Which fault comes when: one queue for each phase, taken from in order."""
+
+import threading
+from collections import deque
+
+from attrs import define
+
+from .faults import PHASES, Fault, Phase
+
+__all__ = ["Faults"]
+
+
+@define
+class _Planned:
+    """A fault that waits for its turn."""
+
+    fault: Fault
+    times: int | None
+    skip: int
+
+
+class Faults:
+    """The faults that were asked for and have not happened yet. Safe for any number of threads."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._queues: dict[Phase, deque[_Planned]] = {phase: deque() for phase in PHASES}
+
+    def plan(self, phase: Phase, fault: Fault, times: int | None, skip: int) -> None:
+        """Add a fault behind those that were planned before.
+
+        Args:
+            phase: The kind of call that it meets.
+            fault: Which one.
+            times: How many calls it meets; None for all.
+            skip: How many calls of this phase are let through first, once the faults before it are used up.
+
+        Raises:
+            ValueError: There is no such phase, or the fault makes no sense in it.
+        """
+        if phase not in PHASES:
+            raise ValueError(f"{phase!r} is no phase; there are {', '.join(PHASES)}")
+        if phase not in fault.phases:
+            raise ValueError(f"{fault!r} makes no sense in {phase!r}, only in {', '.join(fault.phases)}")
+        with self._lock:
+            self._queues[phase].append(_Planned(fault, times, skip))
+
+    def take(self, phase: Phase) -> Fault | None:
+        """Return the fault that meets this call, if one does.
+
+        Args:
+            phase: The kind of the call.
+        """
+        with self._lock:
+            queue = self._queues[phase]
+            return self._next(queue) if queue else None
+
+    @staticmethod
+    def _next(queue: "deque[_Planned]") -> Fault | None:
+        """Use up one call of the first fault in a queue."""
+        planned = queue[0]
+        if planned.skip > 0:
+            planned.skip -= 1
+            return None
+        if planned.times is not None:
+            planned.times -= 1
+            if planned.times <= 0:
+                queue.popleft()
+        return planned.fault
+
+    def clear(self) -> None:
+        """Forget all that were planned."""
+        with self._lock:
+            for queue in self._queues.values():
+                queue.clear()
+
+    def left(self) -> list[tuple[Phase, Fault]]:
+        """Return what has not been used up yet, phase by phase."""
+        with self._lock:
+            return [(phase, planned.fault) for phase, queue in self._queues.items() for planned in queue]

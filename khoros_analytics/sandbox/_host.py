@@ -1,0 +1,184 @@
+"""A host: records each request, lets a planned fault meet it, and otherwise answers it."""
+
+import abc
+from typing import ClassVar
+from urllib.parse import parse_qsl, urlsplit
+
+from attrs import frozen
+from werkzeug.wrappers import Request
+
+from ._answers import Answer, refusal
+from ._exports import Exports
+from ._faults import Faults
+from ._links import Links, Origins
+from ._options import Options
+from ._records import Log, RecordedRequest, Ticket
+from ._wire import CLEAN, Spoil
+from .faults import Delay, Fate, Fault, Instead, Phase, Reset
+
+__all__ = ["Call", "Host", "Reply", "World", "not_allowed"]
+
+_FORM = "application/x-www-form-urlencoded"
+
+
+@frozen
+class Call:
+    """A request, its record, and what meets it.
+
+    Attributes:
+        request: The request as werkzeug reads it.
+        ticket: Its record, which is still being filled in.
+        fate: The fault that the host's own work has to obey, if any.
+    """
+
+    request: Request
+    ticket: Ticket
+    fate: Fate | None = None
+
+    @property
+    def record(self) -> RecordedRequest:
+        """What came."""
+        return self.ticket.request
+
+    def value(self, name: str) -> str | None:
+        """Return the first value of a query parameter, or None.
+
+        Args:
+            name: Its name on the wire.
+        """
+        return next((value for key, value in self.record.query if key == name), None)
+
+
+@frozen
+class Reply:
+    """What to send.
+
+    Attributes:
+        answer: The answer.
+        spoil: What is to go wrong while it is sent.
+        ticket: The request's record.
+    """
+
+    answer: Answer
+    spoil: Spoil
+    ticket: Ticket
+
+
+@frozen
+class World:
+    """What both hosts share.
+
+    Attributes:
+        options: The sandbox's options.
+        log: Where requests are recorded.
+        faults: What is planned to go wrong.
+        exports: All exports.
+        origins: Where both hosts can be reached.
+        links: Signs links to the file host, and judges them.
+    """
+
+    options: Options
+    log: Log
+    faults: Faults
+    exports: Exports
+    origins: Origins
+    links: Links
+
+
+class Host(abc.ABC):
+    """One origin.
+
+    Args:
+        world: What both hosts share.
+    """
+
+    name: ClassVar[str]
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+        self.options = world.options
+
+    @abc.abstractmethod
+    def phase(self, path: str) -> Phase | None:
+        """Return the kind of a call, or None where the host has no such path.
+
+        Args:
+            path: The path, still percent-encoded.
+        """
+
+    @abc.abstractmethod
+    def act(self, call: Call) -> Answer:
+        """Do the work of a call and answer it.
+
+        Args:
+            call: The call.
+        """
+
+    def refusal(self, call: Call) -> Answer | None:  # noqa: ARG002 - a host may look at it
+        """Return the answer to a call that is turned away before any fault can meet it, or None.
+
+        Args:
+            call: The call.
+        """
+        return None
+
+    def reply(self, request: Request) -> Reply:
+        """Return what to send to a request.
+
+        Args:
+            request: The request.
+        """
+        ticket = self.world.log.open(lambda: self._record(request))
+        answer = self.refusal(Call(request, ticket))
+        if answer is not None:
+            return self._noted(ticket, answer)
+        phase = ticket.request.phase
+        fault = ticket.fault = self.world.faults.take(phase) if phase else None
+        return self._noted(ticket, self._met(request, ticket, fault), fault)
+
+    def _met(self, request: Request, ticket: Ticket, fault: Fault | None) -> Answer:
+        """Return the answer to a request that a fault may have met."""
+        if isinstance(fault, Delay):
+            self.options.clock.sleep(fault.seconds)
+        if isinstance(fault, Instead):
+            if fault.after:
+                self.act(Call(request, ticket))
+            return fault.answer()
+        return self.act(Call(request, ticket, fault if isinstance(fault, Fate) else None))
+
+    @staticmethod
+    def _noted(ticket: Ticket, answer: Answer, fault: Fault | None = None) -> Reply:
+        """Write the answer's status into the record."""
+        ticket.status = 0 if isinstance(fault, Reset) else answer.status
+        return Reply(answer, CLEAN if fault is None else fault.spoil(), ticket)
+
+    def _record(self, request: Request) -> RecordedRequest:
+        """Return the record of a request."""
+        target = urlsplit(str(request.environ["RAW_URI"]))
+        form = request.get_data() if request.mimetype == _FORM else b""
+        return RecordedRequest(
+            self.options.clock.time(),
+            self.name,
+            self.phase(target.path),
+            request.method,
+            target.path,
+            _pairs(target.query),
+            _pairs(form.decode("utf-8", "replace")),
+            tuple(request.headers.items()),
+            "Authorization" in request.headers,
+        )
+
+
+def not_allowed(*verbs: str) -> Answer:
+    """Return the answer to a verb that a path does not have.
+
+    Args:
+        verbs: Those that it has.
+    """
+    allowed = ", ".join(verbs)
+    return refusal(405, f"Only {allowed} here").adding(("Allow", allowed))
+
+
+def _pairs(encoded: str) -> tuple[tuple[str, str], ...]:
+    """Return the pairs of a query or a form, in their order."""
+    return tuple(parse_qsl(encoded, keep_blank_values=True))

@@ -1,0 +1,113 @@
+"""What came in: a record of every request, in the order of arrival."""
+
+import threading
+from collections import deque
+from collections.abc import Callable
+
+from attrs import evolve, field, frozen
+
+from .faults import Fault, Phase
+
+__all__ = ["Log", "RecordedRequest", "Ticket"]
+
+Pairs = tuple[tuple[str, str], ...]
+
+
+@frozen
+class RecordedRequest:
+    """One request that reached the sandbox.
+
+    Attributes:
+        time: When it arrived, in seconds on the sandbox's clock.
+        origin: ``api`` or ``file``.
+        phase: The kind of call; None for a path that the API does not have.
+        method: The HTTP verb.
+        path: The path, still percent-encoded.
+        query: The pairs of the query, in their order.
+        form: The pairs of a form body, in their order.
+        headers: All headers, as pairs. Not in the repr, like the query and the form: they may hold secrets.
+        has_authorization: Whether it carried an Authorization header.
+        fault: The fault that met it.
+        status: The HTTP status of the answer; 0 while, and when, none was sent.
+        sent: The number of body bytes that were sent.
+    """
+
+    time: float
+    origin: str
+    phase: Phase | None
+    method: str
+    path: str
+    query: Pairs = field(repr=False)
+    form: Pairs = field(repr=False)
+    headers: Pairs = field(repr=False)
+    has_authorization: bool
+    fault: Fault | None = None
+    status: int = 0
+    sent: int = 0
+
+    def header(self, name: str) -> str | None:
+        """Return a header's value, or None.
+
+        Args:
+            name: In any letter case.
+
+        Example:
+            >>> RecordedRequest(0.0, "api", None, "GET", "/", (), (), (("Range", "bytes=0-"),), False).header("range")
+            'bytes=0-'
+        """
+        return next((value for key, value in self.headers if key.lower() == name.lower()), None)
+
+
+class Ticket:
+    """A record that is still being filled in."""
+
+    def __init__(self, request: RecordedRequest) -> None:
+        self.request = request
+        self.fault: Fault | None = None
+        self.status = 0
+        self.sent = 0
+
+    @classmethod
+    def unknown(cls) -> "Ticket":
+        """Return the ticket of a request that could not be recorded."""
+        return cls(RecordedRequest(0.0, "", None, "", "", (), (), (), has_authorization=False))
+
+    def count(self, size: int) -> None:
+        """Add to the number of bytes that were sent.
+
+        Args:
+            size: Number of body bytes.
+        """
+        self.sent += size
+
+    def record(self) -> RecordedRequest:
+        """Return the record as it is now."""
+        return evolve(self.request, fault=self.fault, status=self.status, sent=self.sent)
+
+
+class Log:
+    """All tickets. Safe for any number of threads.
+
+    Args:
+        remember: How many of the last ones to keep; None for all.
+    """
+
+    def __init__(self, remember: int | None = None) -> None:
+        self._lock = threading.Lock()
+        self._tickets: deque[Ticket] = deque(maxlen=remember)
+
+    def open(self, make: Callable[[], RecordedRequest]) -> Ticket:
+        """Add a record.
+
+        Args:
+            make: Is called to make it. No other one is made meanwhile, so records stand in the order of their times.
+        """
+        with self._lock:
+            ticket = Ticket(make())
+            self._tickets.append(ticket)
+        return ticket
+
+    def records(self) -> list[RecordedRequest]:
+        """Return all of them, in the order of arrival."""
+        with self._lock:
+            return [ticket.record() for ticket in self._tickets]

@@ -1,0 +1,117 @@
+"""Rows: the file of an export, of any size, from a recipe. The same recipe always gives the same bytes.
+
+A block of some thousands of rows is made once. A larger file repeats it, so it can be streamed as fast as the network
+takes it, and its length and any byte of it are known in advance. CSV and JSON hold the same rows.
+"""
+
+import csv
+import io
+import json
+from collections.abc import Sequence
+from datetime import UTC, timedelta, timezone, tzinfo
+from typing import Literal
+from zoneinfo import ZoneInfo
+
+from attrs import frozen
+
+from ._body import Body
+from ._columns import Scene, Value, column, columns_of
+
+__all__ = ["BLOCK_ROWS", "Recipe"]
+
+BLOCK_ROWS = 2000
+"""The rows of a block."""
+
+_UNIT_BYTES = 1 << 20
+
+Row = tuple[Value, ...]
+
+
+@frozen
+class Recipe:
+    """What a file is made of.
+
+    Attributes:
+        report: The report's name.
+        start: The window's first moment, in epoch milliseconds.
+        end: Its last one.
+        format: ``csv`` or ``json``.
+        metrics: The columns that were asked for; all of the report's when empty.
+        zone: An IANA name, an offset from UTC in milliseconds, or None for UTC.
+        seed: Other seeds give other rows.
+        rows: How many rows.
+        size: When given, as many rows as make about so many bytes.
+    """
+
+    report: str
+    start: int
+    end: int
+    format: Literal["csv", "json"] = "json"
+    metrics: tuple[str, ...] = ()
+    zone: str | int | None = None
+    seed: int = 0
+    rows: int = 100
+    size: int | None = None
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns in their order, each once."""
+        return tuple(dict.fromkeys(self.metrics)) or columns_of(self.report)
+
+    def body(self) -> Body:
+        """Return the file."""
+        sample = self._block(BLOCK_ROWS if self.size is not None else min(self.rows, BLOCK_ROWS))
+        rows = self._count(sample)
+        head = self._encoded([self.columns]) if self.format == "csv" else b"["
+        if rows < 1:
+            return Body(head, tail=b"" if self.format == "csv" else b"]")
+        # The last rows are written on their own: in JSON no comma follows them.
+        blocks, last = divmod(rows - 1, BLOCK_ROWS)
+        tail = self._encoded(sample[: last + 1])
+        closed = tail if self.format == "csv" else tail.removesuffix(b",\n") + b"]"
+        return _repeated(head, self._encoded(sample) if blocks else b"", blocks, closed)
+
+    def _count(self, sample: Sequence[Row]) -> int:
+        """Return how many rows the file has."""
+        if self.size is None:
+            return self.rows
+        return max(1, round(self.size * len(sample) / len(self._encoded(sample))))
+
+    def _block(self, count: int) -> list[Row]:
+        """Return the first rows."""
+        zone, name = _zone(self.zone)
+        scene = Scene(f"{self.seed}/{self.report}/{self.start}/{self.end}", self.start, self.end, zone, name)
+        return list(zip(*(column(metric, scene, count) for metric in self.columns), strict=True))
+
+    def _encoded(self, rows: Sequence[Row]) -> bytes:
+        """Return rows as they stand in the file: each CSV row with its line end, each JSON row with its comma."""
+        if self.format == "csv":
+            return _csv(rows)
+        lines = (json.dumps(dict(zip(self.columns, row, strict=True)), ensure_ascii=False) for row in rows)
+        return "".join(f"{line},\n" for line in lines).encode()
+
+
+def _csv(rows: Sequence[Row]) -> bytes:
+    """Return rows by RFC 4180: CRLF, quotes where needed, nothing for None."""
+    buffer = io.StringIO(newline="")
+    csv.writer(buffer).writerows(
+        [str(cell).lower() if isinstance(cell, bool) else cell for cell in row] for row in rows
+    )
+    return buffer.getvalue().encode()
+
+
+def _repeated(head: bytes, block: bytes, blocks: int, tail: bytes) -> Body:
+    """Return a body with so many blocks, gathered into units that are large enough to be sent fast."""
+    if not blocks:
+        return Body(head, tail=tail)
+    gathered = min(blocks, -(-_UNIT_BYTES // len(block)))
+    count, left = divmod(blocks, gathered)
+    return Body(head, block * gathered, count, block * left + tail)
+
+
+def _zone(zone: str | int | None) -> tuple[tzinfo, str]:
+    """Return the zone in which dates are written, and its name."""
+    if isinstance(zone, int):
+        fixed = timezone(timedelta(milliseconds=zone))
+        return fixed, str(fixed)
+    return (UTC, "UTC") if zone is None else (ZoneInfo(zone), zone)

@@ -1,0 +1,167 @@
+"""The sandbox itself: starts and stops the two hosts, and shows what happened in them."""
+
+from types import TracebackType
+from typing import Any, Self
+
+from attrs import define, field
+
+from ._api import Api
+from ._exports import Export, Exports
+from ._faults import Faults
+from ._files import Files
+from ._host import World
+from ._links import Links, Origins
+from ._options import Options
+from ._records import Log, RecordedRequest
+from ._server import Server
+from .faults import Fault, Phase
+
+__all__ = ["Sandbox"]
+
+
+@define(kw_only=True, eq=False, slots=False, repr=False)
+class Sandbox(Options):
+    """A local server that speaks the Analytics Reports API, for tests and for trying things out.
+
+    It listens on two free ports of 127.0.0.1: the API, and a file host to which downloads redirect. Everything that
+    :class:`Options` lists may be given, and changed while it runs. Safe for any number of threads.
+
+    Example:
+        >>> import requests
+        >>> with Sandbox(looks=1) as sandbox:
+        ...     answer = requests.get(f"{sandbox.base_url}/api/public/teams?companyKey=SANDBOX-COMPANY",
+        ...                           auth=("sandbox", "sandbox-password"), timeout=10)
+        ...     answer.json()["result"][0]["name"], sandbox.count("teams")
+        ('North West', 1)
+    """
+
+    _servers: list[Server] = field(init=False, factory=list)
+    _ports: tuple[int, int] = field(init=False, default=(0, 0))
+    _world: World = field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self._ports = (self.port, 0)
+        origins = Origins()
+        self._world = World(self, Log(self.remember), Faults(), Exports(self), origins, Links(self, origins))
+
+    def __repr__(self) -> str:
+        return f"<Sandbox {self._world.origins.api if self._servers else 'not running'}>"
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def start(self) -> None:
+        """Start listening. A sandbox that was stopped comes back at the same ports, with all it knew.
+
+        Does nothing when it runs already.
+
+        Raises:
+            OSError: A port is in use.
+        """
+        if self._servers:
+            return
+        for host, port in zip((Api, Files), self._ports, strict=True):
+            try:
+                self._servers.append(Server(host(self._world), port))
+            except OSError:
+                self.stop()
+                raise
+        api, files = self._servers
+        self._ports = (api.port, files.port)
+        self._world.origins.api, self._world.origins.files = api.origin, files.origin
+
+    def stop(self) -> None:
+        """End all connections and leave no thread or socket behind. Does nothing when it does not run."""
+        while self._servers:
+            self._servers.pop().stop()
+
+    @property
+    def base_url(self) -> str:
+        """The API's origin, such as ``http://127.0.0.1:40123``.
+
+        Raises:
+            RuntimeError: It has never been started.
+        """
+        if not self._world.origins.api:
+            raise RuntimeError("The sandbox has no address yet: use it in a with block, or call start() first")
+        return self._world.origins.api
+
+    @property
+    def file_url(self) -> str:
+        """The file host's origin.
+
+        Raises:
+            RuntimeError: It has never been started.
+        """
+        return self.base_url and self._world.origins.files
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """What a client needs: ``Client(**sandbox.settings)``. With the clock, so that it waits for nothing.
+
+        Raises:
+            RuntimeError: It has never been started.
+        """
+        return {
+            "username": self.username,
+            "password": self.password,
+            "company_key": self.company_key,
+            "base_url": self.base_url,
+            "clock": self.clock,
+        }
+
+    @property
+    def requests(self) -> list[RecordedRequest]:
+        """Every request that came in, in the order of arrival, as it stands now."""
+        return self._world.log.records()
+
+    @property
+    def exports(self) -> list[Export]:
+        """Every export that was started, in that order: ``len(sandbox.exports)`` counts them."""
+        return self._world.exports.all()
+
+    def count(self, phase: Phase | None = None) -> int:
+        """Return how many requests came in.
+
+        Args:
+            phase: Only those of this kind.
+        """
+        return sum(phase in (None, record.phase) for record in self.requests)
+
+    def fail(self, phase: Phase, fault: Fault, times: int | None = 1, skip: int = 0) -> None:
+        """Let something go wrong in one of the next calls. Faults of one phase happen in the order in which they came.
+
+        A call that the quota turns away meets no fault.
+
+        Args:
+            phase: ``create``, ``status``, ``download`` (the API's call), ``file`` (the file host), ``teams`` or
+                ``timezones``.
+            fault: One of :mod:`khoros_analytics.sandbox.faults`.
+            times: How many calls it meets; None for all that follow.
+            skip: How many calls are let through before it, counted when its turn has come.
+
+        Raises:
+            ValueError: There is no such phase, or the fault makes no sense in it.
+
+        Example:
+            >>> from khoros_analytics.sandbox import Sandbox, faults
+            >>> sandbox = Sandbox()
+            >>> sandbox.fail("status", faults.HttpStatus(503), times=2)
+            >>> sandbox.fail("file", faults.ResetWithin(0.9))
+        """
+        self._world.faults.plan(phase, fault, times, skip)
+
+    def heal(self) -> None:
+        """Forget all faults that have not happened yet. Jobs that are doomed stay so."""
+        self._world.faults.clear()
+
+    @property
+    def planned(self) -> list[tuple[Phase, Fault]]:
+        """The faults that have not been used up yet."""
+        return self._world.faults.left()

@@ -1,0 +1,131 @@
+"""Everything that is done with the project, by name: ``nox -l`` lists it."""
+
+import os
+import shutil
+import zipfile
+from pathlib import Path
+
+import nox
+
+nox.needs_version = ">=2025.10.16"
+nox.options.sessions = ["lint", "typing", "tests", "docs"]
+nox.options.reuse_existing_virtualenvs = True
+nox.options.error_on_external_run = True
+# An interpreter comes from its owner, not from wherever a tool finds one.
+nox.options.download_python = "never"
+
+PYPROJECT = nox.project.load_toml("pyproject.toml")
+PYTHONS = [
+    classifier.rpartition(" ")[2]
+    for classifier in PYPROJECT["project"]["classifiers"]
+    if classifier.startswith("Programming Language :: Python :: 3.")
+]
+PACKAGE = Path("khoros_analytics")
+
+
+def _group(name: str) -> tuple[str, ...]:
+    return nox.project.dependency_groups(PYPROJECT, name)
+
+
+def _run_tests(session: nox.Session) -> None:
+    session.install(".[sandbox]", *_group("tests"))
+    # A part of the tests cannot cover the whole package, so a selection goes without the measurement.
+    coverage = () if session.posargs else ("--cov", "--cov-report=term-missing:skip-covered")
+    # Without this, `python -m` in a test would take the package from the current folder, not the installed one.
+    session.run("pytest", *coverage, *session.posargs, env={"PYTHONSAFEPATH": "1"})
+
+
+@nox.session
+def demo(session: nox.Session) -> None:
+    """Show one export on the sandbox, step by step."""
+    session.install(".[sandbox]")
+    session.run("python", "docs/demo.py", *session.posargs)
+
+
+@nox.session
+def tests(session: nox.Session) -> None:
+    """Test the installed package on the interpreter that runs nox; arguments go to pytest."""
+    _run_tests(session)
+
+
+@nox.session(python=PYTHONS)
+def tests_all(session: nox.Session) -> None:
+    """Test the installed package on every supported interpreter."""
+    _run_tests(session)
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Check rules and format."""
+    session.install(*_group("lint"))
+    session.run("ruff", "check")
+    session.run("ruff", "format", "--check")
+
+
+@nox.session
+def typing(session: nox.Session) -> None:
+    """Check the types of the package, and what they tell its users."""
+    session.install(".[sandbox]", *_group("typing"))
+    session.run("mypy", str(PACKAGE), "noxfile.py", "tests/typing")
+    session.run("pyright")
+
+
+@nox.session
+def docs(session: nox.Session) -> None:
+    """Build the pages into docs/_build/html; a warning is an error."""
+    session.install(".[sandbox]", *_group("docs"))
+    shutil.rmtree("docs/_build", ignore_errors=True)
+    session.run("sphinx-build", "-n", "-W", "--keep-going", "-b", "html", "docs", "docs/_build/html")
+
+
+@nox.session
+def generate(session: nox.Session) -> None:
+    """Write the methods of the reports anew from the table; ``--check`` only compares."""
+    session.install(*(line for line in PYPROJECT["project"]["dependencies"] if line.startswith("attrs")))
+    session.run("python", str(PACKAGE / "_generate.py"), *session.posargs)
+
+
+@nox.session
+def bench(session: nox.Session) -> None:
+    """Measure; arguments choose benchmarks by the name of their file."""
+    session.install(".[sandbox]", *_group("bench"))
+    folder = Path("tests/benchmarks")
+    scripts = [folder / f"{name}.py" for name in session.posargs] or sorted(folder.glob("[!_]*.py"))
+    for script in scripts:
+        session.run("python", str(script))
+
+
+@nox.session
+def build(session: nox.Session) -> None:
+    """Build both archives, look into them, and use the wheel far from its source."""
+    session.install(*_group("build"))
+    work = Path(session.create_tmp()).resolve()
+    shutil.rmtree(work)
+    # Without further options the wheel is built from the sdist, which proves that nothing is missing there.
+    session.run("python", "-m", "build", "--outdir", str(work / "dist"))
+    archives = sorted((work / "dist").iterdir())
+    session.run("twine", "check", "--strict", *map(str, archives))
+    wheel = next(path for path in archives if path.suffix == ".whl")
+    _compare_contents(session, wheel)
+    _use_wheel(session, wheel, work / "elsewhere")
+
+
+def _compare_contents(session: nox.Session, wheel: Path) -> None:
+    packed = {name for name in zipfile.ZipFile(wheel).namelist() if ".dist-info/" not in name}
+    sources = {path.as_posix() for path in PACKAGE.rglob("*") if path.suffix == ".py"} - {f"{PACKAGE}/_generate.py"}
+    difference = packed ^ sources ^ {f"{PACKAGE}/py.typed"}
+    if difference:
+        session.error(f"The wheel should hold the package and nothing else; look at {sorted(difference)}.")
+
+
+def _use_wheel(session: nox.Session, wheel: Path, elsewhere: Path) -> None:
+    readme = Path("README.rst").resolve()
+    session.run("python", "-m", "venv", str(elsewhere / "venv"))
+    python = str(elsewhere / "venv" / ("Scripts/python.exe" if os.name == "nt" else "bin/python"))
+    session.run(python, "-m", "pip", "install", "--quiet", str(wheel), external=True)
+    with session.chdir(elsewhere):
+        # -I leaves the current folder and the environment's paths out of sys.path.
+        session.run(python, "-I", "-c", f"import {PACKAGE}", external=True)
+        session.run(python, "-m", "pip", "install", "--quiet", f"{wheel}[sandbox]", external=True)
+        session.run(python, "-I", "-m", "doctest", "-o", "ELLIPSIS", str(readme), external=True)
+    session.log(f"{wheel.name} holds what it should, and README.rst's examples work with it.")

@@ -1,0 +1,67 @@
+"""What a reader copies from the pages and the docstrings works as it stands."""
+
+import doctest
+import importlib
+import io
+import pkgutil
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from sybil import Sybil
+from sybil.parsers.rest import DocTestParser, PythonCodeBlockParser
+
+import khoros_analytics
+from khoros_analytics import Client
+from khoros_analytics.sandbox import Sandbox
+
+ROOT = Path(__file__).parent.parent
+PAGES = [ROOT / "README.rst", *sorted((ROOT / "docs").glob("*.rst"))]
+SYBIL = Sybil(parsers=[DocTestParser(doctest.ELLIPSIS), PythonCodeBlockParser()])
+VARIABLES = {"USERNAME": "username", "PASSWORD": "password", "COMPANY_KEY": "company_key", "URL": "base_url"}
+# The one starts a server when it is imported, the other is run by its path and not installed.
+NOT_IMPORTED = {"__main__", "_generate"}
+
+
+def docstring_examples() -> list[doctest.DocTest]:
+    walk = pkgutil.walk_packages(khoros_analytics.__path__, f"{khoros_analytics.__name__}.")
+    names = [found.name for found in walk if found.name.rpartition(".")[2] not in NOT_IMPORTED]
+    found = [test for name in names for test in doctest.DocTestFinder().find(importlib.import_module(name))]
+    return [test for test in found if test.examples]
+
+
+@pytest.fixture
+def sandbox(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Sandbox]:
+    """A folder of one's own, and an environment in which ``Client()`` finds a sandbox."""
+    monkeypatch.chdir(tmp_path)
+    # A client that is made from the environment alone waits on the real clock, so its first look should be enough.
+    with Sandbox(looks=1) as sandbox:
+        for variable, setting in VARIABLES.items():
+            monkeypatch.setenv(f"KHOROS_ANALYTICS_{variable}", sandbox.settings[setting])
+        yield sandbox
+
+
+@pytest.mark.usefixtures("sandbox")
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_examples_of_a_page(page: Path) -> None:
+    """The examples of a page run from top to bottom, and show what really comes out."""
+    for example in SYBIL.parse(page).examples():
+        example.evaluate()
+
+
+@pytest.mark.parametrize("example", docstring_examples(), ids=lambda example: example.name)
+def test_examples_of_a_docstring(example: doctest.DocTest, sandbox: Sandbox) -> None:
+    """A docstring's example runs where ``client`` is a client, and shows what really comes out."""
+    output = io.StringIO()
+    with Client(**sandbox.settings) as client:
+        example.globs.update(client=client, sandbox=sandbox)
+        result = doctest.DocTestRunner(optionflags=doctest.ELLIPSIS).run(example, out=output.write)
+    assert not result.failed, output.getvalue()
+
+
+def test_reference_names_everything_public() -> None:
+    """The reference describes every name that can be imported from the package."""
+    reference = (ROOT / "docs/api.rst").read_text(encoding="utf-8")
+    described = re.findall(r"^\.\. auto\w+:: (?:khoros_analytics\.)?(\w+)$", reference, re.MULTILINE)
+    assert set(khoros_analytics.__all__) <= set(described)
