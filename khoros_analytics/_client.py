@@ -9,7 +9,8 @@ from zoneinfo import ZoneInfo
 
 from ._arguments import encode, find_report
 from ._clock import Clock
-from ._job import Job, Service, start_export
+from ._export import Export, Service, start_export
+from ._job import Job
 from ._messages import Team, TimeZone
 from ._protocol import lookup_call, parse_rows
 from ._quota import share_of
@@ -157,7 +158,8 @@ class Client(ReportMethods):
             {'format': 'csv', 'team_ids': ['6222']}
         """
         report = find_report(name)
-        return start_export(self._service, encode(report, start, end, arguments, timezone=self._timezone))
+        request = encode(report, start, end, arguments, timezone=self._timezone)
+        return Job(start_export(self._service, request))
 
     def job(self, token: str) -> Job:
         """Find a job again that was started earlier, in this process or another. Nothing is asked of the server yet.
@@ -176,7 +178,7 @@ class Client(ReportMethods):
             >>> client.job(token).wait().status.detail
             'COMPLETED'
         """
-        return Job(self._service, read_token(token, self._service.account), reattached=True)
+        return Job(Export(self._service, read_token(token, self._service.account)))
 
     def teams(self) -> list[Team]:
         """List the company's teams, for the ``team_ids`` of the reports that take them.

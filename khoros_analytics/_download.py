@@ -13,7 +13,7 @@ from attrs import define, field, frozen
 from ._clock import Clock, Deadline
 from ._messages import Action
 from ._retry import FailuresInARow, repeat
-from ._transport import Stream
+from ._stream import Stream
 from .errors import IncompleteDownloadError, KhorosError, TargetError, TargetExistsError, UnexpectedReplyError
 
 __all__ = ["SavedFile", "Source", "check_place", "copy", "fetch", "locate"]

@@ -1,27 +1,27 @@
 """One ``requests.Session``: sends calls, keeps credentials at home, and turns every fault into an error without secrets."""
 
-import socket
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 import requests
-import urllib3
-from attrs import define, field, frozen
+from attrs import field, frozen
 from requests import Session
 from requests.adapters import HTTPAdapter
 from requests.auth import HTTPBasicAuth
-from urllib3.exceptions import ConnectTimeoutError, HTTPError, NewConnectionError, ProxyError
+from urllib3.exceptions import HTTPError
+from urllib3.util import parse_url
 from urllib3.util.retry import Retry
 
 from ._clock import Clock, Deadline
+from ._faults import certainly_not_sent, innermost, is_unsafe
 from ._messages import Action, Attempt, Call, Reply
-from ._protocol import parse_retry_after
 from ._quota import Share
 from ._redaction import Redactor, quiet_urllib3
 from ._retry import FailuresInARow, repeat
+from ._stream import Stream
 from ._urls import BaseUrl, Target
 from ._version import __version__
 from .errors import (
@@ -33,16 +33,13 @@ from .errors import (
     UntrustedUrlError,
 )
 
-__all__ = ["Credentials", "Observer", "Session", "Stream", "Transport"]
+__all__ = ["Credentials", "Observer", "Session", "Transport"]
 
 USER_AGENT = f"khoros_analytics/{__version__} {requests.utils.default_user_agent()}"
 
 _REDIRECTS = (301, 302, 303, 307, 308)
 _MOST_REDIRECTS = 10
-_LARGEST_REPLY = 64 * 1024 * 1024
-_PIECE = 64 * 1024
 _MOST_KEPT_ALIVE = 32  # as many threads may share a client without urllib3's warnings of a full pool
-_BROKEN_BODY = (HTTPError, OSError, ValueError)
 
 T = TypeVar("T")
 
@@ -67,91 +64,6 @@ class Credentials:
     def redactor(self) -> Redactor:
         """Return what hides them in texts."""
         return Redactor([self.password, self.company_key, f"{self.username}:{self.password}"])
-
-
-@define(eq=False)
-class Stream:
-    """One answer whose body is still to be read.
-
-    Attributes:
-        status_code: Its HTTP status.
-        headers: Its headers; names in any letter case.
-        at_home: Whether the API itself answered, and not a file host.
-        host: Who answered.
-    """
-
-    status_code: int
-    headers: Mapping[str, str]
-    at_home: bool
-    host: str
-    _response: requests.Response = field(repr=False)
-    _deadline: Deadline = field(repr=False)
-    _redact: Redactor = field(repr=False)
-    _subject: str = field(repr=False)
-    _rang: bool = field(default=False, repr=False)
-
-    def read(self, size: int) -> bytes:
-        """Return the next bytes of the body, decoded; none at its end.
-
-        Args:
-            size: How many at the most.
-
-        Raises:
-            TransportError: The body broke.
-            JobTimeoutError: The deadline passed.
-        """
-        broken = ""
-        piece = b""
-        try:
-            with quiet_urllib3():
-                piece = self._response.raw.read(size, decode_content=True)
-        except Exception as error:
-            # A reader that the alarm woke may trip over anything.
-            if not self._rang and not isinstance(error, _BROKEN_BODY):
-                raise
-            broken = _innermost(error, self._redact)
-        if self._rang or self._deadline.passed():
-            raise JobTimeoutError(f"{self._subject}: the time was up while reading from {self.host}")
-        if broken:
-            raise TransportError(f"{self._subject}: the answer of {self.host} broke off: {broken}")
-        return piece
-
-    def read_reply(self) -> Reply:
-        """Read the whole body of an answer that is small.
-
-        Raises:
-            TransportError: The body broke.
-            UnexpectedReplyError: It is not small at all.
-            JobTimeoutError: The deadline passed.
-        """
-        body = bytearray()
-        while piece := self.read(_PIECE):
-            body += piece
-            if len(body) > _LARGEST_REPLY:
-                raise UnexpectedReplyError(
-                    f"{self._subject}: the answer of {self.host} does not end", status_code=self.status_code
-                )
-        retry_after = parse_retry_after(self.headers.get("Retry-After"), self._deadline.clock.time())
-        return Reply(self.status_code, bytes(body), retry_after, self._redact)
-
-    @contextmanager
-    def open(self) -> Iterator["Stream"]:
-        """Close the answer after the block. A read that is under way when the deadline passes returns at once."""
-        try:
-            with self._deadline.clock.alarm(max(0.0, self._deadline.remaining()), self._ring):
-                yield self
-        finally:
-            self._response.close()
-
-    def _ring(self) -> None:
-        self._rang = True
-        raw: Any = self._response.raw
-        # A shut-down socket is the only thing that wakes a reader; urllib3 offers it since 2.3.
-        with suppress(Exception):
-            if hasattr(raw, "shutdown"):
-                raw.shutdown()
-            else:
-                raw._fp.fp.raw._sock.shutdown(socket.SHUT_RD)  # noqa: SLF001
 
 
 class Transport:
@@ -296,13 +208,14 @@ class Transport:
                     adapter.close()
 
     def _as_stream(self, call: Call, response: requests.Response, target: Target, deadline: Deadline) -> Stream:
-        host = urllib3.util.parse_url(target.url).netloc or "the server"
+        host = parse_url(target.url).netloc or "the server"
         return Stream(
             status_code=response.status_code,
             headers=response.headers,
             at_home=target.at_home,
             host=host,
-            response=response,
+            raw=response.raw,
+            close=response.close,
             deadline=deadline,
             redact=self.redact,
             subject=call.subject,
@@ -376,15 +289,15 @@ class Transport:
         return min(self._timeout[0], left), min(self._timeout[1], left)
 
     def _failure(self, call: Call, target: Target, error: Exception, deadline: Deadline) -> KhorosError:
-        host = urllib3.util.parse_url(target.url).netloc or "the server"
-        sent = not _certainly_not_sent(error)
+        host = parse_url(target.url).netloc or "the server"
+        sent = not certainly_not_sent(error)
         started = sent if call.action is Action.CREATE else None
-        why = _innermost(error, self.redact)
+        why = innermost(error, self.redact)
         if deadline.passed():
             return JobTimeoutError(
                 f"{call.subject}: the time was up while asking {host} ({why})", may_have_started=started
             )
-        if isinstance(error, requests.exceptions.SSLError):
+        if is_unsafe(error):
             return TransportError(
                 f"{call.subject}: no safe connection to {host}: {why}; a company's own certificate authority goes into "
                 "the variable REQUESTS_CA_BUNDLE",
@@ -434,31 +347,3 @@ def _fresh(adapter: Any) -> Any:
     fresh.proxy_manager = {}
     fresh.init_poolmanager(1, 1)
     return fresh
-
-
-def _certainly_not_sent(error: BaseException) -> bool:
-    return any(
-        isinstance(
-            cause, NewConnectionError | ConnectTimeoutError | ProxyError | requests.exceptions.SSLError | ValueError
-        )
-        for cause in _causes(error)
-    )
-
-
-def _causes(error: BaseException) -> Iterator[BaseException]:
-    """Walk from what requests raised to what happened below it."""
-    seen: list[BaseException] = []
-    pending: list[object] = [error]
-    while pending:
-        current = pending.pop()
-        if not isinstance(current, BaseException) or current in seen:
-            continue
-        seen.append(current)
-        yield current
-        pending += [current.__cause__, current.__context__, getattr(current, "reason", None), *current.args]
-
-
-def _innermost(error: BaseException, redact: Redactor) -> str:
-    last = list(_causes(error))[-1]
-    text = redact(str(last)).strip()
-    return f"{type(last).__name__}: {text}" if text else type(last).__name__

@@ -1,0 +1,108 @@
+"""An answer whose body is still to be read: every way in which reading can break is one error, and a deadline ends it."""
+
+import socket
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from typing import Any
+
+from attrs import define, field
+from urllib3.exceptions import HTTPError
+
+from ._clock import Deadline
+from ._faults import innermost
+from ._messages import Reply
+from ._protocol import parse_retry_after
+from ._redaction import Redactor, quiet_urllib3
+from .errors import JobTimeoutError, TransportError, UnexpectedReplyError
+
+__all__ = ["Stream"]
+
+_LARGEST_REPLY = 64 * 1024 * 1024
+_PIECE = 64 * 1024
+_BROKEN_BODY = (HTTPError, OSError, ValueError)
+
+
+@define(eq=False)
+class Stream:
+    """One answer whose body is still to be read.
+
+    Attributes:
+        status_code: Its HTTP status.
+        headers: Its headers; names in any letter case.
+        at_home: Whether the API itself answered, and not a file host.
+        host: Who answered.
+    """
+
+    status_code: int
+    headers: Mapping[str, str]
+    at_home: bool
+    host: str
+    _raw: Any = field(repr=False)
+    _close: Callable[[], None] = field(repr=False)
+    _deadline: Deadline = field(repr=False)
+    _redact: Redactor = field(repr=False)
+    _subject: str = field(repr=False)
+    _rang: bool = field(default=False, repr=False)
+
+    def read(self, size: int) -> bytes:
+        """Return the next bytes of the body, decoded; none at its end.
+
+        Args:
+            size: How many at the most.
+
+        Raises:
+            TransportError: The body broke.
+            JobTimeoutError: The deadline passed.
+        """
+        broken = ""
+        piece = b""
+        try:
+            with quiet_urllib3():
+                piece = self._raw.read(size, decode_content=True)
+        except Exception as error:
+            # A reader that the alarm woke may trip over anything.
+            if not self._rang and not isinstance(error, _BROKEN_BODY):
+                raise
+            broken = innermost(error, self._redact)
+        if self._rang or self._deadline.passed():
+            raise JobTimeoutError(f"{self._subject}: the time was up while reading from {self.host}")
+        if broken:
+            raise TransportError(f"{self._subject}: the answer of {self.host} broke off: {broken}")
+        return piece
+
+    def read_reply(self) -> Reply:
+        """Read the whole body of an answer that is small.
+
+        Raises:
+            TransportError: The body broke.
+            UnexpectedReplyError: It is not small at all.
+            JobTimeoutError: The deadline passed.
+        """
+        body = bytearray()
+        while piece := self.read(_PIECE):
+            body += piece
+            if len(body) > _LARGEST_REPLY:
+                raise UnexpectedReplyError(
+                    f"{self._subject}: the answer of {self.host} does not end", status_code=self.status_code
+                )
+        retry_after = parse_retry_after(self.headers.get("Retry-After"), self._deadline.clock.time())
+        return Reply(self.status_code, bytes(body), retry_after, self._redact)
+
+    @contextmanager
+    def open(self) -> Iterator["Stream"]:
+        """Close the answer after the block. A read that is under way when the deadline passes returns at once."""
+        try:
+            with self._deadline.clock.alarm(max(0.0, self._deadline.remaining()), self._ring):
+                yield self
+        finally:
+            self._close()
+
+    def _ring(self) -> None:
+        self._rang = True
+        raw = self._raw
+        # A shut-down socket is the only thing that wakes a reader; urllib3 offers it since 2.3.
+        with suppress(Exception):
+            if hasattr(raw, "shutdown"):
+                raw.shutdown()
+            else:
+                raw._fp.fp.raw._sock.shutdown(socket.SHUT_RD)  # noqa: SLF001

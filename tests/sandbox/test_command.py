@@ -1,0 +1,110 @@
+"""``python -m khoros_analytics.sandbox`` and the import without its extra."""
+
+import json
+import re
+import shlex
+import signal
+import socket
+import subprocess
+import sys
+from contextlib import contextmanager
+from urllib.parse import urlsplit
+
+import pytest
+import requests
+
+MODULE = [sys.executable, "-m", "khoros_analytics.sandbox"]
+
+
+@contextmanager
+def serving(*arguments):
+    """Run the command, and end it in any case."""
+    process = subprocess.Popen([*MODULE, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.communicate()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_it_serves_until_a_signal(number):
+    """It listens once its first line is there, serves on real time, and ends with 0 and nothing on standard error."""
+    with serving("--json", "--seconds", "0", "--rows", "7", "--username", "me", "--password", "pü") as process:
+        facts = json.loads(process.stdout.readline())
+        auth = (facts["username"].encode(), facts["password"].encode())
+        query = {"companyKey": facts["company_key"], "startTime": "0", "endTime": "1"}
+        created = requests.get(f"{facts['base_url']}/api/public/reports/report/user", query, auth=auth, timeout=10).json()
+        ready = requests.get(created["result"]["statusUrl"], auth=auth, timeout=10).json()["result"]
+        rows = requests.get(ready["jobInfo"]["downloadUrl"], auth=auth, timeout=10)
+        process.send_signal(number)
+        output, errors = process.communicate(timeout=10)
+
+    assert (facts["username"], facts["password"]) == ("me", "pü")
+    assert rows.url.startswith(facts["file_url"])
+    assert len(rows.json()) == 7
+    assert (process.returncode, output, errors) == (0, "", "")
+
+
+def test_what_it_prints_can_be_pasted():
+    """It shows the base URL, user, password and company key, and its curl lines work as they stand."""
+    with serving("--looks", "1", "--password", "it's") as process:
+        text = "".join(iter(process.stdout.readline, ""))if False else read_welcome(process)
+        lines = [line.strip() for line in text.splitlines() if line.strip().startswith("curl")]
+        creation, _, _, teams = (shlex.split(line) for line in lines)
+        created = json.loads(subprocess.run([*creation, "-s"], capture_output=True, check=True).stdout)
+        looked_up = json.loads(subprocess.run([*teams, "-s"], capture_output=True, check=True).stdout)
+
+    assert created["status"] == looked_up["status"] == "PASS"
+    for shown in (r"base URL +http://127", "user +sandbox", "password +it's", "company key +SANDBOX-COMPANY"):
+        assert re.search(shown, text)
+
+
+def read_welcome(process):
+    """Return what the command prints at its start: its last line is the one about the teams."""
+    text = ""
+    while "/teams?" not in text:
+        line = process.stdout.readline()
+        assert line, process.stderr.read()
+        text += line
+    return text
+
+
+def test_options_reach_the_sandbox():
+    """The quota, strictness and the other switches of the command line change what is answered."""
+    with serving("--json", "--strict", "--requests-per-minute", "2", "--no-ranges", "--gzip", "--looks", "1") as process:
+        facts = json.loads(process.stdout.readline())
+        url = f"{facts['base_url']}/api/public/reports/report/user"
+        query = {"companyKey": facts["company_key"], "startTime": "0", "endTime": "1", "timezone": "UTC"}
+        auth = (facts["username"], facts["password"])
+        codes = [requests.get(url, query, auth=auth, timeout=10).status_code for _ in range(3)]
+
+    assert codes == [400, 400, 429]
+
+
+def test_a_port_in_use():
+    """A port that is taken is one line on standard error and exit status 1."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        ended = subprocess.run([*MODULE, "--port", port], capture_output=True, text=True, check=False)
+
+    assert ended.returncode == 1
+    assert ended.stderr == f"The sandbox cannot listen on port {port}: Address already in use\n"
+    assert ended.stdout == ""
+
+
+def test_a_fixed_port():
+    """The API listens where it is told to."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    with serving("--json", "--port", str(port)) as process:
+        assert urlsplit(json.loads(process.stdout.readline())["base_url"]).port == port
+
+
+def test_without_werkzeug():
+    """Without its extra, importing the sandbox says how to install it."""
+    program = "import sys; sys.modules['werkzeug'] = None; import khoros_analytics.sandbox"
+    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+
+    assert ended.returncode == 1
+    assert 'ImportError: The sandbox needs werkzeug: install it with  pip install "khoros_analytics[sandbox]"' in ended.stderr
