@@ -1,4 +1,4 @@
-"""Python arguments to wire parameters, by the table: all mistakes of a call are found at once, before anything is sent."""
+"""Python arguments to wire parameters, by the table: all mistakes of a call are found before anything is sent."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager

@@ -4,7 +4,7 @@ import math
 import os
 from collections.abc import Mapping
 from types import TracebackType
-from typing import Any
+from typing import Any, Self
 from zoneinfo import ZoneInfo
 
 from ._arguments import encode, find_report
@@ -48,8 +48,8 @@ class Client(ReportMethods):
         company_key: The company's key, as the vendor's Analytics API Settings show it.
         region: ``"us"`` or ``"emea"``, for the vendor's own base URLs; ``"us"`` when nothing says otherwise.
         base_url: The API's address where it is another one; https, or http on this machine.
-        timezone: The IANA zone in which calls without one of their own read ``start`` and ``end``, and have the dates of
-            the export written; UTC, and the server's own way of writing dates, when not given.
+        timezone: The IANA zone in which calls without one of their own read ``start`` and ``end``, and have the dates
+            of the export written; UTC, and the server's own way of writing dates, when not given.
         requests_per_minute: The quota; the vendor documents 20 for the whole API.
         timeout: The seconds for one connect and for one read; one number is for both.
         request_deadline: The seconds for one call with all its repetitions and waits.
@@ -117,7 +117,7 @@ class Client(ReportMethods):
     def __repr__(self) -> str:
         return f"<Client {self._username} at {self._transport.base}>"
 
-    def __enter__(self) -> "Client":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(
@@ -128,8 +128,8 @@ class Client(ReportMethods):
     def __reduce__(self) -> tuple[Any, ...]:
         if not (self._from_environment and self._poolable):
             raise TypeError(
-                "a Client is not pickled, since that would write its credentials down; make one in each process, or give "
-                "the credentials by the environment (KHOROS_ANALYTICS_USERNAME and so on)"
+                "a Client is not pickled, since that would write its credentials down; make one in each process, or "
+                "give the credentials by the environment (KHOROS_ANALYTICS_USERNAME and so on)"
             )
         return (_from_settings, (self._settings,))
 
@@ -266,7 +266,7 @@ def _base_url(base_url: str | None, region: str | None) -> str:
     name = region or os.environ.get(_REGION) or "us"
     if not isinstance(name, str) or name.lower() not in BASE_URLS:
         raise ConfigurationError(
-            f"region {name!r} is not known; the regions are {', '.join(BASE_URLS)}, and base_url takes any other address"
+            f"region {name!r} is not known; the regions are {', '.join(BASE_URLS)}; base_url takes any other address"
         )
     return BASE_URLS[name.lower()]
 

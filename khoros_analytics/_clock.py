@@ -73,7 +73,7 @@ class VirtualClock(Clock):
             self._now += max(seconds, 0.0)
 
     @contextmanager
-    def alarm(self, seconds: float, ring: Callable[[], None]) -> Iterator[None]:  # noqa: ARG002 - the same call as Clock's
+    def alarm(self, seconds: float, ring: Callable[[], None]) -> Iterator[None]:  # noqa: ARG002 - as in Clock
         """Never ring: while a block waits for something real, this clock stands still.
 
         Args:

@@ -123,8 +123,8 @@ def fetch(
 ) -> SavedFile:
     """Bring a file to disk.
 
-    A body that breaks is continued where it broke when the host can do that, and begun anew when it cannot. Failures are
-    counted from the last progress on, so that a poor link that moves on gets there.
+    A body that breaks is continued where it broke when the host can do that, and begun anew when it cannot. Failures
+    are counted from the last progress on, so that a poor link that moves on gets there.
 
     Args:
         source: Where the bytes come from.

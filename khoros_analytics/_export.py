@@ -188,8 +188,8 @@ class Export:
             )
             if verdict is None:
                 raise JobTimeoutError(
-                    f"{self.subject}: not ready after {deadline.seconds:.0f} s, last seen as {self.state()}; the export "
-                    "goes on: wait() again, or later with client.job(job.token)"
+                    f"{self.subject}: not ready after {deadline.seconds:.0f} s, last seen as {self.state()}; the "
+                    "export goes on: wait() again, or later with client.job(job.token)"
                 )
         self._check_failure()
 
@@ -210,8 +210,8 @@ class Export:
             )
         if self.status.verdict is Verdict.UNSETTLED:
             raise JobFailedError(
-                f"{self.subject}: closed for {_PATIENCE / 60:.0f} minutes without a file, last seen as {self.state()}; "
-                "job.refresh() looks again, job.restart() starts it again"
+                f"{self.subject}: closed for {_PATIENCE / 60:.0f} minutes without a file, last seen as "
+                f"{self.state()}; job.refresh() looks again, job.restart() starts it again"
             )
 
 
@@ -255,7 +255,10 @@ class LinkedFile:
     def _renew(self, call: Call, stream: Stream) -> None:
         """Get a new link for one that is refused, or say that there is nothing behind it any more."""
         old = self._export.status.download_url
-        gone = f"{self._export.subject}: the server has dropped the file, it keeps one for 24 hours; job.restart() exports anew"
+        gone = (
+            f"{self._export.subject}: the server has dropped the file, it keeps one for 24 hours; "
+            "job.restart() exports anew"
+        )
         try:
             self._export.look(self._deadline)
         except RequestRejectedError as error:

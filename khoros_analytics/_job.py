@@ -118,8 +118,8 @@ class Job:
     def wait(self, timeout: float | None = None, on_update: Callable[["Job"], object] | None = None) -> "Job":
         """Wait until the file is ready.
 
-        It looks after a time that grows with the job's age, from 3 to about 15 seconds; where earlier exports of the same
-        report and window length took similar times, just before the fastest of them would have been ready.
+        It looks after a time that grows with the job's age, from 3 to about 15 seconds; where earlier exports of the
+        same report and window length took similar times, just before the fastest of them would have been ready.
 
         Args:
             timeout: How long, in seconds; 6 hours when not given.
@@ -147,11 +147,12 @@ class Job:
     ) -> Path:
         """Wait until the file is ready, and save it. The file is there whole, or not at all.
 
-        A job fetches its file once: a second call copies what the first one saved, and one for the same place returns it.
+        A job fetches its file once: a second call copies what the first one saved, and one for the same place returns
+        it.
 
         Args:
-            path: A file, or a folder in which the file gets a name made of report and window; the current folder when not
-                given.
+            path: A file, or a folder in which the file gets a name made of report and window; the current folder when
+                not given.
             overwrite: Whether another file that is there may be replaced.
             timeout: How long all of it may take, in seconds; 6 hours when not given.
 

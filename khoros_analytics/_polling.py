@@ -75,8 +75,8 @@ def pause(age: float, fastest: float | None = None) -> float:
         fastest: How long the fastest of its kind took, in seconds, where that is known.
 
     Returns:
-        Seconds: about 30 percent of the age between 3 and 15; or, where the fastest is known, until just before then, and
-        about 10 percent of the age from there on.
+        Seconds: about 30 percent of the age between 3 and 15; or, where the fastest is known, until just before then,
+        and about 10 percent of the age from there on.
 
     Example:
         >>> pause(0), pause(20), pause(3600)

@@ -195,7 +195,7 @@ def raise_for_status(call: Call, reply: Reply) -> None:
         raise RateLimitError(
             _told(call, reply, "says that there were too many requests" + _asked_to_wait(reply)),
             retry_after=reply.retry_after,
-            may_have_started=_started(call, False),
+            may_have_started=_started(call, started=False),
         )
     if code >= 500:
         # 503 says that the server did not take the request; the others leave open what happened behind them.
@@ -203,7 +203,7 @@ def raise_for_status(call: Call, reply: Reply) -> None:
             _told(call, reply, "failed" + _asked_to_wait(reply)),
             retry_after=reply.retry_after,
             status_code=code,
-            may_have_started=_started(call, code != 503),
+            may_have_started=_started(call, started=code != 503),
         )
     if code in (404, 410) and call.action is Action.STATUS:
         _raise(
@@ -265,7 +265,7 @@ def _job_object(call: Call, reply: Reply, result: object) -> dict[str, object]:
     return found
 
 
-def _started(call: Call, started: bool) -> bool | None:
+def _started(call: Call, *, started: bool) -> bool | None:
     return started if call.action is Action.CREATE else None
 
 
@@ -282,7 +282,7 @@ def _raise(
     kind: type[ApiError], call: Call, reply: Reply, what: str, *, started: bool = False, excerpt: bool = True
 ) -> NoReturn:
     message = _told(call, reply, what, excerpt=excerpt)
-    raise kind(message, status_code=reply.status_code, may_have_started=_started(call, started))
+    raise kind(message, status_code=reply.status_code, may_have_started=_started(call, started=started))
 
 
 def _unexpected(call: Call, reply: Reply, what: str) -> NoReturn:

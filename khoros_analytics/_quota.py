@@ -52,8 +52,8 @@ class Share:
 class Quota:
     """The sliding window of one account. First come, first served; the lowest limit among its clients holds.
 
-    A request counts from its start until 60 seconds after its answer began: whenever within that time the server saw it,
-    no 60 seconds of the server's hold more than the limit.
+    A request counts from its start until 60 seconds after its answer began: whenever within that time the server saw
+    it, no 60 seconds of the server's hold more than the limit.
 
     Args:
         clock: Whose time counts.

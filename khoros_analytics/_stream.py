@@ -1,4 +1,4 @@
-"""An answer whose body is still to be read: every way in which reading can break is one error, and a deadline ends it."""
+"""An answer whose body is still to be read: whatever breaks is one error, and a deadline ends every read."""
 
 import socket
 from collections.abc import Callable, Iterator, Mapping

@@ -82,8 +82,8 @@ def read_token(token: str, account: str) -> JobIdentity:
     body = token.strip()
     if not body.startswith(_PREFIX):
         raise ParameterError(
-            f"this job token begins with {body.partition('.')[0][:16]!r}, this version of the library reads {_PREFIX!r}; "
-            "use the version that wrote it"
+            f"this job token begins with {body.partition('.')[0][:16]!r}, but this version of the library reads "
+            f"{_PREFIX!r}; use the version that wrote it"
         )
     try:
         owner, report, workflow_id, run_id, started, window, pairs = _unpack(body.removeprefix(_PREFIX))

@@ -1,4 +1,4 @@
-"""One ``requests.Session``: sends calls, keeps credentials at home, and turns every fault into an error without secrets."""
+"""One ``requests.Session``: sends calls, keeps credentials at home, and makes every fault an error without secrets."""
 
 from collections import OrderedDict
 from collections.abc import Callable, Iterator

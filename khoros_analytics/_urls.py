@@ -50,7 +50,8 @@ class BaseUrl:
             text: Such as ``"https://analytics-api.app.lithium.com"``; a trailing API path is let through.
 
         Raises:
-            ConfigurationError: It is no https URL (http is for this machine only), or holds more than a host and a path.
+            ConfigurationError: It is no https URL (http is for this machine only), or holds more than a host and a
+                path.
         """
         parts = _split(text)
         if parts is None or parts.query or parts.fragment or "@" in parts.netloc:
@@ -79,8 +80,8 @@ class BaseUrl:
     def target(self, url: str) -> Target:
         """Decide on a status or download URL that the API named.
 
-        Its host does not count when its path is the API's: it is asked at the base URL. Anything else is asked as it is,
-        without credentials.
+        Its host does not count when its path is the API's: it is asked at the base URL. Anything else is asked as it
+        is, without credentials.
 
         Args:
             url: The URL as the API gave it, absolute or relative to the API.

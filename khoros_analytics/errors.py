@@ -22,7 +22,8 @@
        '- TargetError (OSError)             the place on disk
           '- TargetExistsError (FileExistsError)
 
-Each message says what happened, to which job, and what to do next. None holds a password, a company key or a signed link.
+Each message says what happened, to which job, and what to do next. None holds a password, a company key or a signed
+link.
 """
 
 from pathlib import Path
@@ -76,8 +77,8 @@ class KhorosError(Exception):
     """The root of the tree: catch it to catch everything that this library raises on purpose.
 
     Attributes:
-        may_have_started: For an error of the call that starts an export: True when the server may have started it all the
-            same, False when it certainly did not. None for every other call.
+        may_have_started: For an error of the call that starts an export: True when the server may have started it all
+            the same, False when it certainly did not. None for every other call.
         job: The job that the error is about, or None when there is none.
     """
 

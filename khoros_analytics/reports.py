@@ -1,8 +1,8 @@
 """The table: what the Analytics Reports API offers, as frozen rows that everything else reads.
 
 One :class:`Report` a row, made of named :class:`Parameter` and :class:`Metric` rows. The methods of the client, their
-types, the checks of arguments, the sandbox and the reports page of the docs all come from here: to add a report, add its
-row, run ``nox -s generate``, and it is there everywhere.
+types, the checks of arguments, the sandbox and the reports page of the docs all come from here: to add a report, add
+its row, run ``nox -s generate``, and it is there everywhere.
 
 The facts are the vendor's; each surprising one names its source:
 
@@ -225,8 +225,9 @@ CONVERSATION_REPORT_TYPE = Parameter(
     "Which conversations belong to the window; the server takes OPEN_AT_END when not given",
     choices=("OPEN_AT_END", "CLOSED", "CREATED"),
 )
-# openapi: below one week and not listed is an error; above one week the server counts by months. Over a month's range it
-# takes only 1 day and 1 week, over a week's range only 8 h, 12 h and 1 day: those two are left for the server to judge.
+# openapi: below one week and not listed is an error; above one week the server counts by months. Over a month's range
+# it takes only 1 day and 1 week, over a week's range only 8 h, 12 h and 1 day: those two are left for the server to
+# judge.
 TIME_INTERVAL = Parameter(
     "time_interval",
     "timeInterval",

@@ -223,8 +223,8 @@ def make_window(start_ms: int, end_ms: int, zone: ZoneInfo) -> Window:
     window = Window(start_ms, end_ms, zone.key)
     if start_ms == end_ms:
         raise ValueError(
-            f"the window is empty: start and end are both {_short(window.start)} ({zone.key}), and end is not part of it; "
-            f"for one day, give end={(window.start.date() + timedelta(days=1)).isoformat()!r}"
+            f"the window is empty: start and end are both {_short(window.start)} ({zone.key}), and end is not part of "
+            f"it; for one day, give end={(window.start.date() + timedelta(days=1)).isoformat()!r}"
         )
     if start_ms > end_ms:
         raise ValueError(f"start ({_short(window.start)}) is after end ({_short(window.end)}); swap them")

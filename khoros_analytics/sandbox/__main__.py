@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import os
 import signal
 import sys
 import threading
@@ -88,14 +89,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     over = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: over.set())
+    sandbox = Sandbox(clock=Clock(), remember=1000, **options)
     try:
-        with Sandbox(clock=Clock(), remember=1000, **options) as sandbox:
-            sys.stdout.write(_introduction(sandbox, as_json=as_json) + "\n")
-            sys.stdout.flush()
-            over.wait()
+        sandbox.start()
     except OSError as error:
-        sys.stderr.write(f"The sandbox cannot listen on port {options['port']}: {error.strerror}\n")
+        sys.stderr.write(f"The sandbox cannot listen on port {sandbox.port}: {os.strerror(error.errno or 0)}\n")
         return 1
+    with sandbox:
+        sys.stdout.write(_introduction(sandbox, as_json=as_json) + "\n")
+        sys.stdout.flush()
+        over.wait()
     return 0
 
 
