@@ -3,7 +3,7 @@
 from ._client import Client
 from ._clock import Clock
 from ._job import Job
-from ._messages import Attempt, Status, Team, TimeZone
+from ._messages import Attempt, Status, Team, TimeZone, Verdict
 from ._report_methods import Metrics
 from ._version import __version__
 from .errors import (
@@ -57,6 +57,7 @@ __all__ = [
     "TransportError",
     "UnexpectedReplyError",
     "UntrustedUrlError",
+    "Verdict",
     "Window",
     "__version__",
 ]

@@ -120,7 +120,7 @@ class _Problems:
             message = f"{self._report.name}: {self._found[0]}"
         else:
             listed = "".join(f"\n- {problem}" for problem in self._found)
-            message = f"{self._report.name}: {len(self._found)} arguments are wrong, so nothing was sent{listed}"
+            message = f"{self._report.name}: {len(self._found)} wrong arguments, nothing was sent{listed}"
         raise ParameterError(message, problems=tuple(self._found))
 
 

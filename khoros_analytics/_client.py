@@ -147,7 +147,7 @@ class Client(ReportMethods):
             **arguments: The keywords of the report's method.
 
         Returns:
-            The job: ``job.download()`` waits for the file and saves it.
+            The job, whose ``download()`` waits for the file and saves it.
 
         Raises:
             ParameterError: There is no such report, or arguments are wrong; nothing was sent.

@@ -189,7 +189,7 @@ def docstring(report: Any, rows: dict[str, Any]) -> str:
     example = f'client.{report.name}("2019-02-01", "2019-05-01"{needed(report)})'
     return (
         f'"""{about}\n{note}\n{wire}\n\nArgs:\n{listed}\n'
-        "Returns:\n    The job: ``job.download()`` waits for the file and saves it.\n\n"
+        "Returns:\n    The job, whose ``download()`` waits for the file and saves it.\n\n"
         f'{RAISES}\nExample:\n    >>> job = {example}\n    >>> job.report\n    \'{report.name}\'\n"""\n'
     )
 

@@ -34,7 +34,7 @@ class Job:
         >>> job = client.conversation("2019-02-01", "2019-05-01", metrics=["CONVERSATION_ID", "STATUS"])
         >>> job.wait().status.detail
         'COMPLETED'
-        >>> job.download(folder).name
+        >>> job.download().name
         'conversation_2019-02-01_2019-05-01.csv'
     """
 
@@ -84,7 +84,7 @@ class Job:
 
     @property
     def expires_at(self) -> datetime | None:
-        """When the server drops the file at the latest: 24 hours after it was first seen here. None before that."""
+        """When the server drops the file at the latest, 24 hours after it was first seen here; None before that."""
         return self._export.expires_at
 
     @property
@@ -108,8 +108,8 @@ class Job:
             TransportError: The server cannot be reached.
 
         Example:
-            >>> client.response("2019-02-01", "2019-02-02").refresh().status.state
-            'RUNNING'
+            >>> client.response("2019-02-01", "2019-02-02").refresh().status.state in ("RUNNING", "CLOSED")
+            True
         """
         with self._about_this():
             self._export.look(None)
@@ -170,7 +170,7 @@ class Job:
             TransportError: The server cannot be reached.
 
         Example:
-            >>> client.author("2019-02-01", "2019-02-02", format="json").download(folder / "authors.json").name
+            >>> client.author("2019-02-01", "2019-02-02", format="json").download("authors.json").name
             'authors.json'
         """
         with self._about_this(), self._detaching(), self._downloading:

@@ -336,7 +336,7 @@ class ReportMethods(ABC):
             extra: Wire names and values that are sent untouched, and win over all else.
 
         Returns:
-            The job: ``job.download()`` waits for the file and saves it.
+            The job, whose ``download()`` waits for the file and saves it.
 
         Raises:
             ParameterError: One or more arguments are wrong; nothing was sent.
@@ -409,7 +409,7 @@ class ReportMethods(ABC):
             extra: Wire names and values that are sent untouched, and win over all else.
 
         Returns:
-            The job: ``job.download()`` waits for the file and saves it.
+            The job, whose ``download()`` waits for the file and saves it.
 
         Raises:
             ParameterError: One or more arguments are wrong; nothing was sent.
@@ -485,7 +485,7 @@ class ReportMethods(ABC):
             extra: Wire names and values that are sent untouched, and win over all else.
 
         Returns:
-            The job: ``job.download()`` waits for the file and saves it.
+            The job, whose ``download()`` waits for the file and saves it.
 
         Raises:
             ParameterError: One or more arguments are wrong; nothing was sent.
@@ -559,7 +559,7 @@ class ReportMethods(ABC):
             extra: Wire names and values that are sent untouched, and win over all else.
 
         Returns:
-            The job: ``job.download()`` waits for the file and saves it.
+            The job, whose ``download()`` waits for the file and saves it.
 
         Raises:
             ParameterError: One or more arguments are wrong; nothing was sent.
@@ -635,7 +635,7 @@ class ReportMethods(ABC):
             extra: Wire names and values that are sent untouched, and win over all else.
 
         Returns:
-            The job: ``job.download()`` waits for the file and saves it.
+            The job, whose ``download()`` waits for the file and saves it.
 
         Raises:
             ParameterError: One or more arguments are wrong; nothing was sent.
@@ -709,7 +709,7 @@ class ReportMethods(ABC):
             extra: Wire names and values that are sent untouched, and win over all else.
 
         Returns:
-            The job: ``job.download()`` waits for the file and saves it.
+            The job, whose ``download()`` waits for the file and saves it.
 
         Raises:
             ParameterError: One or more arguments are wrong; nothing was sent.
@@ -784,7 +784,7 @@ class ReportMethods(ABC):
             extra: Wire names and values that are sent untouched, and win over all else.
 
         Returns:
-            The job: ``job.download()`` waits for the file and saves it.
+            The job, whose ``download()`` waits for the file and saves it.
 
         Raises:
             ParameterError: One or more arguments are wrong; nothing was sent.
@@ -861,7 +861,7 @@ class ReportMethods(ABC):
             extra: Wire names and values that are sent untouched, and win over all else.
 
         Returns:
-            The job: ``job.download()`` waits for the file and saves it.
+            The job, whose ``download()`` waits for the file and saves it.
 
         Raises:
             ParameterError: One or more arguments are wrong; nothing was sent.
@@ -935,7 +935,7 @@ class ReportMethods(ABC):
             extra: Wire names and values that are sent untouched, and win over all else.
 
         Returns:
-            The job: ``job.download()`` waits for the file and saves it.
+            The job, whose ``download()`` waits for the file and saves it.
 
         Raises:
             ParameterError: One or more arguments are wrong; nothing was sent.
@@ -1008,7 +1008,7 @@ class ReportMethods(ABC):
             extra: Wire names and values that are sent untouched, and win over all else.
 
         Returns:
-            The job: ``job.download()`` waits for the file and saves it.
+            The job, whose ``download()`` waits for the file and saves it.
 
         Raises:
             ParameterError: One or more arguments are wrong; nothing was sent.
@@ -1086,7 +1086,7 @@ class ReportMethods(ABC):
             extra: Wire names and values that are sent untouched, and win over all else.
 
         Returns:
-            The job: ``job.download()`` waits for the file and saves it.
+            The job, whose ``download()`` waits for the file and saves it.
 
         Raises:
             ParameterError: One or more arguments are wrong; nothing was sent.
@@ -1166,7 +1166,7 @@ class ReportMethods(ABC):
             extra: Wire names and values that are sent untouched, and win over all else.
 
         Returns:
-            The job: ``job.download()`` waits for the file and saves it.
+            The job, whose ``download()`` waits for the file and saves it.
 
         Raises:
             ParameterError: One or more arguments are wrong; nothing was sent.
@@ -1249,7 +1249,7 @@ class ReportMethods(ABC):
             extra: Wire names and values that are sent untouched, and win over all else.
 
         Returns:
-            The job: ``job.download()`` waits for the file and saves it.
+            The job, whose ``download()`` waits for the file and saves it.
 
         Raises:
             ParameterError: One or more arguments are wrong; nothing was sent.
@@ -1318,7 +1318,7 @@ class ReportMethods(ABC):
             extra: Wire names and values that are sent untouched, and win over all else.
 
         Returns:
-            The job: ``job.download()`` waits for the file and saves it.
+            The job, whose ``download()`` waits for the file and saves it.
 
         Raises:
             ParameterError: One or more arguments are wrong; nothing was sent.
