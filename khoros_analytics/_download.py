@@ -194,8 +194,7 @@ class _Body:
             self._restart()
         if stream.status_code == _NOT_SATISFIABLE or (stream.status_code == _PARTIAL and not self.size):
             raise IncompleteDownloadError("the rest of the file does not fit what had arrived; beginning anew")
-        encoded = stream.headers.get("Content-Encoding", "identity") != "identity"
-        self.validator = None if encoded else _validator(stream.headers)
+        self.validator = None if stream.encoding else _validator(stream.headers)
         while piece := stream.read(PIECE):
             if not self.size and piece.lstrip()[:14].lower().startswith(_HTML):
                 raise UnexpectedReplyError("an HTML page came instead of the file", status_code=stream.status_code)

@@ -1,6 +1,7 @@
 """An answer whose body is still to be read: whatever breaks is one error, and a deadline ends every read."""
 
 import socket
+import zlib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from typing import Any
@@ -10,6 +11,7 @@ from urllib3.exceptions import HTTPError
 
 from ._clock import Deadline
 from ._faults import innermost
+from ._inflate import ENCODINGS, Inflater
 from ._messages import Reply
 from ._protocol import parse_retry_after
 from ._redaction import Redactor, quiet_urllib3
@@ -42,7 +44,18 @@ class Stream:
     _deadline: Deadline = field(repr=False)
     _redact: Redactor = field(repr=False)
     _subject: str = field(repr=False)
-    _rang: bool = field(default=False, repr=False)
+    _rang: bool = field(default=False, init=False, repr=False)
+    _inflater: Inflater | None = field(default=None, init=False, repr=False)
+
+    def __attrs_post_init__(self) -> None:
+        if self.encoding in ENCODINGS:
+            self._inflater = Inflater()
+
+    @property
+    def encoding(self) -> str:
+        """The content encoding of its body; an empty text for none."""
+        encoding = self.headers.get("Content-Encoding", "").strip().lower()
+        return "" if encoding == "identity" else encoding
 
     def read(self, size: int) -> bytes:
         """Return the next bytes of the body, decoded; none at its end.
@@ -51,14 +64,38 @@ class Stream:
             size: How many at the most.
 
         Raises:
-            TransportError: The body broke.
+            TransportError: The body broke, or ended before its time.
+            UnexpectedReplyError: It is encoded in a way that was not asked for.
             JobTimeoutError: The deadline passed.
         """
+        if self.encoding and self._inflater is None:
+            raise UnexpectedReplyError(
+                f"{self._subject}: {self.host} sent an encoding that nobody asked for ({self.encoding[:40]!r})",
+                status_code=self.status_code,
+            )
+        if self._inflater is None:
+            return self._read_raw(size)
+        while not (piece := self._inflate(size)):
+            data = self._read_raw(size)
+            if not data and not self._inflater.finished():
+                raise self._broke_off("the compressed data has no end")
+            if not data:
+                return b""
+            self._inflater.feed(data)
+        return piece
+
+    def _inflate(self, size: int) -> bytes:
+        try:
+            return self._inflater.take(size) if self._inflater else b""
+        except zlib.error as error:
+            raise self._broke_off(f"the compressed data is damaged ({error})") from None
+
+    def _read_raw(self, size: int) -> bytes:
         broken = ""
         piece = b""
         try:
             with quiet_urllib3():
-                piece = self._raw.read(size, decode_content=True)
+                piece = self._raw.read(size, decode_content=False)
         except Exception as error:
             # A reader that the alarm woke may trip over anything.
             if not self._rang and not isinstance(error, _BROKEN_BODY):
@@ -67,8 +104,11 @@ class Stream:
         if self._rang or self._deadline.passed():
             raise JobTimeoutError(f"{self._subject}: the time was up while reading from {self.host}")
         if broken:
-            raise TransportError(f"{self._subject}: the answer of {self.host} broke off: {broken}")
+            raise self._broke_off(broken)
         return piece
+
+    def _broke_off(self, why: str) -> TransportError:
+        return TransportError(f"{self._subject}: the answer of {self.host} broke off: {why}")
 
     def read_reply(self) -> Reply:
         """Read the whole body of an answer that is small.

@@ -273,7 +273,7 @@ class Transport:
         request = requests.Request(
             call.method,
             target.url,
-            headers={"User-Agent": USER_AGENT, **call.headers},
+            headers={"User-Agent": USER_AGENT, "Accept-Encoding": "gzip", **call.headers},
             params=list(call.query) if first else None,
             data=list(form) if form is not None else None,
             hooks={"response": _keep_redirect},
