@@ -11,6 +11,7 @@ from ._clock import Clock, Deadline
 from ._messages import Action
 from .errors import (
     IncompleteDownloadError,
+    KhorosError,
     RateLimitError,
     RequestRejectedError,
     ServerError,
@@ -123,7 +124,21 @@ def repeat(
         before_sleep=_tell,
         reraise=True,
     )
-    return retrying(attempt)
+    return retrying(lambda: _sealed(attempt))
+
+
+def _sealed(attempt: Callable[[], T]) -> T:
+    """Call, and let an error bring nothing along but its own words.
+
+    The frames that it came through, and the errors that it came from, hold URLs and bodies with secrets in them; crash
+    reporters write all of that down.
+    """
+    try:
+        return attempt()
+    except KhorosError as error:
+        failure = error.with_traceback(None)
+    failure.__cause__ = failure.__context__ = None
+    raise failure
 
 
 def _wait(row: FailuresInARow, deadline: Deadline) -> float:

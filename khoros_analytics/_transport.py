@@ -1,10 +1,9 @@
 """One ``requests.Session``: sends calls, keeps credentials at home, and makes every fault an error without secrets."""
 
-from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import requests
 from attrs import field, frozen
@@ -13,9 +12,9 @@ from requests.adapters import HTTPAdapter
 from requests.auth import HTTPBasicAuth
 from urllib3.exceptions import HTTPError
 from urllib3.util import parse_url
-from urllib3.util.retry import Retry
 
 from ._clock import Clock, Deadline
+from ._connections import Watch, connections_for, release
 from ._faults import certainly_not_sent, innermost, is_unsafe
 from ._messages import Action, Attempt, Call, Reply
 from ._quota import Share
@@ -189,23 +188,13 @@ class Transport:
 
     @contextmanager
     def _connections(self, call: Call) -> Iterator[Session]:
-        """Choose the connections: for a creation call the same session with pools of its own.
-
-        A kept-alive connection that turns out to be dead leaves open whether the server saw the request; a new one does
-        not. Nor do the adapters of such a call repeat on their own, whatever the session's do.
-        """
-        if call.action is not Action.CREATE:
-            yield self._session
-            return
-        fresh: Any = object.__new__(type(self._session))
-        fresh.__dict__.update(self._session.__dict__)
-        fresh.adapters = OrderedDict((prefix, _fresh(adapter)) for prefix, adapter in self._session.adapters.items())
+        fresh = call.action is Action.CREATE
+        session = connections_for(self._session, fresh=fresh)
         try:
-            yield fresh
+            yield session
         finally:
-            for prefix, adapter in fresh.adapters.items():
-                if adapter is not self._session.adapters.get(prefix):
-                    adapter.close()
+            if fresh:
+                release(session)
 
     def _as_stream(self, call: Call, response: requests.Response, target: Target, deadline: Deadline) -> Stream:
         host = parse_url(target.url).netloc or "the server"
@@ -260,7 +249,8 @@ class Transport:
             settings = session.merge_environment_settings(prepared.url, {}, True, verify, None)  # noqa: FBT003
             if not target.at_home:
                 settings["cert"] = None
-            with quiet_urllib3():
+            watch = Watch()
+            with quiet_urllib3(), watch.on(), self.clock.alarm(max(0.0, deadline.remaining()), watch.ring):
                 return session.send(prepared, timeout=self._timeouts(deadline), allow_redirects=False, **settings)
         except (requests.RequestException, HTTPError, OSError, ValueError) as error:
             failure = self._failure(call, target, error, deadline)
@@ -336,14 +326,3 @@ def _new_session() -> Session:
     for prefix in list(session.adapters):
         session.mount(prefix, HTTPAdapter(pool_maxsize=_MOST_KEPT_ALIVE))
     return session
-
-
-def _fresh(adapter: Any) -> Any:
-    if not isinstance(adapter, HTTPAdapter):
-        return adapter
-    fresh: Any = object.__new__(type(adapter))
-    fresh.__dict__.update(adapter.__dict__)
-    fresh.max_retries = Retry(0, read=False)
-    fresh.proxy_manager = {}
-    fresh.init_poolmanager(1, 1)
-    return fresh

@@ -1,0 +1,118 @@
+"""The connections of one call: fresh ones for a creation, and always a hand on the socket that is waited on."""
+
+import socket
+import threading
+from collections import OrderedDict
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from functools import cache
+from typing import Any, TypeVar
+
+from urllib3.util.retry import Retry
+
+__all__ = ["Watch", "connections_for", "release"]
+
+S = TypeVar("S")
+
+_local = threading.local()
+
+
+class Watch:
+    """Ends the wait for an answer from another thread: reads time out one by one, but not all of them together."""
+
+    def __init__(self) -> None:
+        self.rang = False
+        self._socket: socket.socket | None = None
+
+    def ring(self) -> None:
+        """Shut the socket down that is waited on: nothing else wakes its reader."""
+        self.rang = True
+        waited_on = self._socket
+        if waited_on is not None:
+            with suppress(Exception):
+                waited_on.shutdown(socket.SHUT_RDWR)
+
+    @contextmanager
+    def on(self) -> Iterator[None]:
+        """Watch what this thread waits for in the block."""
+        _local.watch = self
+        try:
+            yield
+        finally:
+            _local.watch = None
+            self._socket = None
+
+    def wait_on(self, waited_on: socket.socket) -> None:
+        """Note which socket is waited on from here on.
+
+        Args:
+            waited_on: The socket.
+        """
+        self._socket = waited_on
+        if self.rang:
+            self.ring()
+
+
+class _Watched:
+    """Added to a connection class of urllib3: tells the thread's watch which socket it waits on."""
+
+    sock: socket.socket
+
+    def getresponse(self) -> Any:
+        watch: Watch | None = getattr(_local, "watch", None)
+        if watch is not None and self.sock is not None:
+            watch.wait_on(self.sock)
+        return super().getresponse()  # type: ignore[misc]  # urllib3's, which this is mixed with
+
+
+@cache
+def _watched(kind: type) -> type:
+    return kind if issubclass(kind, _Watched) else type(kind.__name__, (_Watched, kind), {})
+
+
+def connections_for(session: S, *, fresh: bool) -> S:
+    """Return the same session for one call.
+
+    A kept-alive connection that turns out to be dead leaves open whether the server saw the request; a fresh one does
+    not. Nor do the adapters of a fresh session repeat on their own, whatever the session's do.
+
+    Args:
+        session: A ``requests.Session``; it stays as it is.
+        fresh: Whether the call gets connections of its own, which :func:`release` closes.
+    """
+    copy: Any = object.__new__(type(session))
+    copy.__dict__.update(session.__dict__)
+    copy.adapters = OrderedDict((prefix, _adapter(each, fresh=fresh)) for prefix, each in copy.adapters.items())
+    return copy  # type: ignore[no-any-return]  # made of the very same class
+
+
+def release(session: Any) -> None:
+    """Close the connections of a fresh session.
+
+    Args:
+        session: What :func:`connections_for` returned.
+    """
+    for adapter in session.adapters.values():
+        if getattr(adapter, "owns_its_pools", False):
+            adapter.close()
+
+
+def _adapter(adapter: Any, *, fresh: bool) -> Any:
+    if not hasattr(adapter, "get_connection_with_tls_context"):
+        return adapter  # it speaks through something else than urllib3
+    copy: Any = object.__new__(type(adapter))
+    copy.__dict__.update(adapter.__dict__)
+    if fresh:
+        copy.owns_its_pools = True
+        copy.max_retries = Retry(0, read=False)
+        copy.proxy_manager = {}
+        copy.init_poolmanager(1, 1)
+    choose = copy.get_connection_with_tls_context
+
+    def get_connection_with_tls_context(*arguments: Any, **options: Any) -> Any:
+        pool = choose(*arguments, **options)
+        pool.ConnectionCls = _watched(pool.ConnectionCls)
+        return pool
+
+    copy.get_connection_with_tls_context = get_connection_with_tls_context
+    return copy
