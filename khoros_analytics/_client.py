@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 from ._arguments import encode, find_report
 from ._clock import Clock
 from ._export import Export, Service, start_export
+from ._history import History
 from ._job import Job
 from ._messages import Team, TimeZone
 from ._protocol import lookup_call, parse_rows
@@ -195,7 +196,7 @@ class Client(ReportMethods):
             'North West'
         """
         call = lookup_call(self._transport.base, "the teams", ("teams",), self._key())
-        return self._transport.send(call, lambda reply: parse_rows(call, reply, Team), None, _ignore)
+        return self._transport.send(call, lambda reply: parse_rows(call, reply, Team), None, self._history())
 
     def timezones(self, locale: str | None = None) -> list[TimeZone]:
         """List the time zones that the API knows.
@@ -216,14 +217,14 @@ class Client(ReportMethods):
         """
         query = self._key() + ((("locale", locale),) if locale else ())
         call = lookup_call(self._transport.base, "the time zones", ("config", "timezones"), query)
-        return self._transport.send(call, lambda reply: parse_rows(call, reply, TimeZone), None, _ignore)
+        return self._transport.send(call, lambda reply: parse_rows(call, reply, TimeZone), None, self._history())
+
+    def _history(self) -> History:
+        """Return a history that nobody reads: a look-up belongs to no job."""
+        return History(self._transport.clock)
 
     def _key(self) -> tuple[tuple[str, str], ...]:
         return (("companyKey", self._transport.company_key),)
-
-
-def _ignore(_attempt: object) -> None:
-    """Keep no history: a look-up belongs to no job."""
 
 
 def _from_settings(settings: Mapping[str, Any]) -> Client:

@@ -10,7 +10,7 @@ from typing import BinaryIO, Protocol
 
 from attrs import define, field, frozen
 
-from ._clock import Clock, Deadline
+from ._clock import Deadline
 from ._messages import Action
 from ._retry import FailuresInARow, repeat
 from ._stream import Stream
@@ -119,7 +119,13 @@ def check_place(target: Path, *, overwrite: bool) -> None:
 
 
 def fetch(
-    source: Source, target: Path, *, overwrite: bool, clock: Clock, deadline: Deadline, retries: int
+    source: Source,
+    target: Path,
+    *,
+    overwrite: bool,
+    sleep: Callable[[float], None],
+    deadline: Deadline,
+    retries: int,
 ) -> SavedFile:
     """Bring a file to disk.
 
@@ -130,7 +136,7 @@ def fetch(
         source: Where the bytes come from.
         target: Where the file goes; see :func:`locate`.
         overwrite: Whether a file that is there may be replaced.
-        clock: What sleeps.
+        sleep: What sleeps.
         deadline: When to give up.
         retries: How many failures in a row are borne.
 
@@ -149,7 +155,7 @@ def fetch(
             with source.open(body.headers()) as stream:
                 body.take(stream, failures.progress)
 
-        repeat(attempt, Action.DOWNLOAD, clock=clock, deadline=deadline, retries=retries, failures=failures)
+        repeat(attempt, Action.DOWNLOAD, sleep=sleep, deadline=deadline, retries=retries, failures=failures)
         _put_in_place(file, part, target, overwrite=overwrite)
     return SavedFile.of(target)
 

@@ -1,7 +1,6 @@
 """One export on the server: what its status says, when it is ready, and the file behind its link."""
 
 import logging
-from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -10,7 +9,8 @@ from attrs import field, frozen
 
 from ._arguments import ExportRequest
 from ._clock import Deadline
-from ._messages import Attempt, Call, Created, Status, Verdict
+from ._history import History
+from ._messages import Call, Created, Status, Verdict
 from ._polling import Durations, pause, watch
 from ._protocol import create_call, download_call, parse_created, parse_status, raise_for_status, status_call
 from ._stream import Stream
@@ -31,7 +31,6 @@ log = logging.getLogger("khoros_analytics")
 LINK_LIFE = timedelta(hours=24)
 """How long the server keeps a file (tutorial)."""
 _PATIENCE = 600.0  # how long an export may be CLOSED without offering a file, in seconds
-_LONGEST_HISTORY = 1000
 
 
 @frozen
@@ -63,9 +62,9 @@ def start_export(service: Service, request: ExportRequest) -> "Export":
         KhorosError: It was refused, or the server cannot be reached; ``may_have_started`` says whether it may run.
     """
     transport = service.transport
-    history: deque[Attempt] = deque(maxlen=_LONGEST_HISTORY)
+    history = History(transport.clock)
     call = create_call(transport.base, request, transport.company_key)
-    created = transport.send(call, lambda reply: parse_created(call, reply), None, history.append)
+    created = transport.send(call, lambda reply: parse_created(call, reply), None, history)
     export = Export(service, JobIdentity(request, created, transport.clock.time()), history)
     log.info("%s: started", export.subject)
     return export
@@ -80,12 +79,12 @@ class Export:
         history: The requests that were made for it so far; None for one that was started earlier or elsewhere.
     """
 
-    def __init__(self, service: Service, identity: JobIdentity, history: deque[Attempt] | None = None) -> None:
+    def __init__(self, service: Service, identity: JobIdentity, history: History | None = None) -> None:
         self.service = service
         self.transport = service.transport
         self.identity = identity
         self.reattached = history is None
-        self.history = deque(maxlen=_LONGEST_HISTORY) if history is None else history
+        self.history = history or History(self.transport.clock)
         self.status = Status()
         self.ready_at: float | None = None
         self._status_url = identity.created.status_url
@@ -129,7 +128,7 @@ class Export:
         ids = self.identity.created
         known = Created(ids.workflow_id, ids.run_id, self._status_url)
         call = status_call(self.transport.base, self.subject, known, self.transport.company_key)
-        status = self.transport.send(call, lambda reply: parse_status(call, reply, ids), deadline, self.history.append)
+        status = self.transport.send(call, lambda reply: parse_status(call, reply, ids), deadline, self.history)
         self._learn(status.verdict)
         self.status, self._looked_at = status, self.age()
         self._status_url = status.status_url or self._status_url
@@ -180,7 +179,7 @@ class Export:
             verdict = watch(
                 look,
                 self._settled,
-                clock=self.transport.clock,
+                sleep=self.history.sleeper("next look"),
                 deadline=deadline,
                 age=self.age,
                 fastest=self._fastest(),
@@ -245,7 +244,7 @@ class LinkedFile:
                 "later with client.job(job.token)"
             )
         call = download_call(transport.base, export.subject, export.status.download_url, headers)
-        with transport.stream(call, self._deadline, export.history.append) as stream:
+        with transport.stream(call, self._deadline, export.history) as stream:
             if stream.status_code in (401, 403, 404, 410):
                 self._renew(call, stream)
             if stream.status_code not in (200, 206, 416):

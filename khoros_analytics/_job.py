@@ -90,7 +90,7 @@ class Job:
     @property
     def history(self) -> tuple[Attempt, ...]:
         """Every request that was made for it, oldest first."""
-        return tuple(self._export.history)
+        return self._export.history.attempts()
 
     @property
     def reattached(self) -> bool:
@@ -222,7 +222,7 @@ class Job:
             LinkedFile(self._export, deadline),
             target,
             overwrite=overwrite,
-            clock=self._export.transport.clock,
+            sleep=self._export.history.sleeper("repetition"),
             deadline=deadline,
             retries=self._export.transport.retries,
         )

@@ -178,14 +178,16 @@ class Attempt:
         at: When it began.
         phase: What it was for: creation, status or download.
         outcome: What came of it.
-        waited: The seconds that were waited before it, for the quota or after a failure.
+        waited: The seconds that were waited for it.
+        reason: What they were waited for: the next look, the quota, a repetition; an empty text for nothing.
     """
 
     at: datetime
     phase: str
     outcome: str
     waited: float = 0.0
+    reason: str = ""
 
     def __str__(self) -> str:
-        waited = f" (after {self.waited:.1f} s of waiting)" if self.waited >= 1 else ""
-        return f"{self.at:%H:%M:%S} {self.phase}: {self.outcome}{waited}"
+        waited = f" after {self.waited:.1f} s ({self.reason})" if self.waited >= 0.1 else ""
+        return f"{self.at:%H:%M:%S} {self.phase}{waited}: {self.outcome}"

@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from tenacity import RetryCallState, Retrying, retry_if_not_result
 
-from ._clock import Clock, Deadline
+from ._clock import Deadline
 
 __all__ = ["Durations", "pause", "watch"]
 
@@ -95,7 +95,7 @@ def watch(
     look: Callable[[], T],
     settled: Callable[[T], bool],
     *,
-    clock: Clock,
+    sleep: Callable[[float], None],
     deadline: Deadline,
     age: Callable[[], float],
     fastest: float | None = None,
@@ -106,7 +106,7 @@ def watch(
     Args:
         look: Asks for the status.
         settled: Whether a status ends the watch.
-        clock: What sleeps.
+        sleep: What sleeps.
         deadline: When to stop; the last look comes shortly before it.
         age: The seconds since the export was started.
         fastest: How long the fastest of its kind took, in seconds, where that is known.
@@ -120,12 +120,12 @@ def watch(
         return max(0.0, min(pause(age(), fastest), deadline.remaining() - _LAST_LOOK))
 
     if fresh:
-        clock.sleep(wait(None))
+        sleep(wait(None))
     retrying = Retrying(
         retry=retry_if_not_result(settled),
         wait=wait,
         stop=lambda _state: deadline.remaining() <= _LAST_LOOK,
-        sleep=clock.sleep,
+        sleep=sleep,
         retry_error_callback=lambda _state: None,
     )
     return retrying(look)

@@ -7,7 +7,7 @@ from typing import TypeVar
 
 from tenacity import RetryCallState, Retrying, retry_if_exception
 
-from ._clock import Clock, Deadline
+from ._clock import Deadline
 from ._messages import Action
 from .errors import (
     IncompleteDownloadError,
@@ -82,7 +82,7 @@ def repeat(
     attempt: Callable[[], T],
     action: Action,
     *,
-    clock: Clock,
+    sleep: Callable[[float], None],
     deadline: Deadline,
     retries: int,
     failures: FailuresInARow | None = None,
@@ -92,7 +92,7 @@ def repeat(
     Args:
         attempt: One try. It raises a timeout itself once the deadline has passed, and that is never repeated.
         action: What it is for.
-        clock: What sleeps.
+        sleep: What sleeps.
         deadline: What no wait goes beyond; one more attempt is made shortly before it.
         retries: How many times it is repeated without any progress.
         failures: Who counts them, for an attempt that can tell progress.
@@ -120,7 +120,7 @@ def repeat(
         retry=retry_if_exception(repeatable),
         stop=used_up,
         wait=wait,
-        sleep=clock.sleep,
+        sleep=sleep,
         before_sleep=_tell,
         reraise=True,
     )

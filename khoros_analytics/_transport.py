@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from typing import TypeVar
 
 import requests
@@ -16,7 +15,8 @@ from urllib3.util import parse_url
 from ._clock import Clock, Deadline
 from ._connections import Watch, connections_for, release
 from ._faults import certainly_not_sent, innermost, is_unsafe
-from ._messages import Action, Attempt, Call, Reply
+from ._history import History
+from ._messages import Action, Call, Reply
 from ._quota import Share
 from ._redaction import Redactor, quiet_urllib3
 from ._retry import FailuresInARow, repeat
@@ -32,7 +32,7 @@ from .errors import (
     UntrustedUrlError,
 )
 
-__all__ = ["Credentials", "Observer", "Session", "Transport"]
+__all__ = ["Credentials", "Session", "Transport"]
 
 USER_AGENT = f"khoros_analytics/{__version__} {requests.utils.default_user_agent()}"
 
@@ -41,9 +41,6 @@ _MOST_REDIRECTS = 10
 _MOST_KEPT_ALIVE = 32  # as many threads may share a client without urllib3's warnings of a full pool
 
 T = TypeVar("T")
-
-Observer = Callable[[Attempt], None]
-"""Is told of every attempt."""
 
 
 @frozen
@@ -119,14 +116,14 @@ class Transport:
         """
         return Deadline(self.clock, seconds)
 
-    def send(self, call: Call, parse: Callable[[Reply], T], deadline: Deadline | None, observe: Observer) -> T:
+    def send(self, call: Call, parse: Callable[[Reply], T], deadline: Deadline | None, history: History) -> T:
         """Send a call, with repetitions where its action allows them, and read its answer.
 
         Args:
             call: What to send.
             parse: Reads the answer: a value, or an error that may be repeated, too.
             deadline: When to give up, if that is earlier than the call's own deadline.
-            observe: Is told of every attempt.
+            history: Is told of every attempt and wait.
 
         Returns:
             What ``parse`` returns.
@@ -140,12 +137,17 @@ class Transport:
 
         def attempt() -> T:
             self._check_time(call, until, failures)
-            with self.stream(call, until, observe) as stream:
+            with self.stream(call, until, history) as stream:
                 return parse(stream.read_reply())
 
         with _creation_flag(call):
             return repeat(
-                attempt, call.action, clock=self.clock, deadline=until, retries=self.retries, failures=failures
+                attempt,
+                call.action,
+                sleep=history.sleeper("repetition"),
+                deadline=until,
+                retries=self.retries,
+                failures=failures,
             )
 
     def _check_time(self, call: Call, until: Deadline, failures: FailuresInARow) -> None:
@@ -157,13 +159,13 @@ class Transport:
             )
 
     @contextmanager
-    def stream(self, call: Call, deadline: Deadline, observe: Observer) -> Iterator[Stream]:
+    def stream(self, call: Call, deadline: Deadline, history: History) -> Iterator[Stream]:
         """Send a call once, follow its redirects, and open its answer.
 
         Args:
             call: What to send.
             deadline: When to give up.
-            observe: Is told of the attempt.
+            history: Is told of the attempt and its waits.
 
         Yields:
             The answer, its body unread.
@@ -173,10 +175,10 @@ class Transport:
             UntrustedUrlError: A redirect must not be followed.
             JobTimeoutError: The deadline passed.
         """
-        began, waited, outcome = self.clock.time(), 0.0, "interrupted"
+        began, outcome = self.clock.monotonic(), "interrupted"
         try:
             with self._connections(call) as session:
-                response, target, waited = self._follow(session, call, deadline)
+                response, target = self._follow(session, call, deadline, history)
                 with self._as_stream(call, response, target, deadline).open() as stream:
                     outcome = f"HTTP {stream.status_code}"
                     yield stream
@@ -184,7 +186,7 @@ class Transport:
             outcome = f"{outcome}, {type(error).__name__}" if outcome.startswith("HTTP") else type(error).__name__
             raise
         finally:
-            observe(Attempt(datetime.fromtimestamp(began, UTC), call.action.value, outcome, waited))
+            history.attempted(call.action.value, began, outcome)
 
     @contextmanager
     def _connections(self, call: Call) -> Iterator[Session]:
@@ -210,10 +212,12 @@ class Transport:
             subject=call.subject,
         )
 
-    def _follow(self, session: Session, call: Call, deadline: Deadline) -> tuple[requests.Response, Target, float]:
-        target, waited = call.target, 0.0
+    def _follow(
+        self, session: Session, call: Call, deadline: Deadline, history: History
+    ) -> tuple[requests.Response, Target]:
+        target = call.target
         for hop in range(_MOST_REDIRECTS + 1):
-            waited += self._wait_for_turn(call, target, deadline)
+            self._wait_for_turn(call, target, deadline, history)
             try:
                 response = self._send_now(session, call, target, deadline, first=hop == 0)
             finally:
@@ -221,7 +225,7 @@ class Transport:
                     self._share.leave()
             location = response.headers.get(_LOCATION)
             if call.action is Action.CREATE or response.status_code not in _REDIRECTS or not location:
-                return response, target, waited
+                return response, target
             response.close()
             try:
                 target = self.base.redirect(target.url, location)
@@ -229,12 +233,12 @@ class Transport:
                 raise UntrustedUrlError(f"{call.subject}: {error}", status_code=response.status_code) from None
         raise UnexpectedReplyError(f"{call.subject}: more than {_MOST_REDIRECTS} redirects in a row")
 
-    def _wait_for_turn(self, call: Call, target: Target, deadline: Deadline) -> float:
-        """Wait for the quota, which only the API itself counts; return the seconds that it took."""
+    def _wait_for_turn(self, call: Call, target: Target, deadline: Deadline, history: History) -> None:
+        """Wait for the quota, which only the API itself counts."""
         if not target.at_home:
-            return 0.0
+            return
         try:
-            return self._share.enter(deadline)
+            history.waited("quota", self._share.enter(deadline))
         except JobTimeoutError as error:
             started = False if call.action is Action.CREATE else None
             raise JobTimeoutError(f"{call.subject}: {error}", may_have_started=started) from None

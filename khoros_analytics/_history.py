@@ -1,0 +1,82 @@
+"""What was done for one job, and where its time went."""
+
+from collections import Counter, deque
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+from ._clock import Clock
+from ._messages import Attempt
+
+__all__ = ["History"]
+
+_LONGEST = 1000
+_SHOWN = 4
+
+
+class History:
+    """The attempts of one job, and the waits before each. Appending is safe for threads.
+
+    Args:
+        clock: Whose time counts.
+    """
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._attempts: deque[Attempt] = deque(maxlen=_LONGEST)
+        self._pending: Counter[str] = Counter()
+        self._waited: Counter[str] = Counter()
+        self._asked = 0.0
+        self._count = 0
+
+    def __repr__(self) -> str:
+        return f"<History: {self.summary()}>"
+
+    def attempts(self) -> tuple[Attempt, ...]:
+        """Return the attempts, oldest first; of very many, the last thousand."""
+        return tuple(self._attempts)
+
+    def waited(self, reason: str, seconds: float) -> None:
+        """Note a wait; it belongs to the attempt that follows.
+
+        Args:
+            reason: What for.
+            seconds: How long.
+        """
+        if seconds > 0:
+            self._pending[reason] += seconds  # type: ignore[assignment]  # a Counter counts seconds as well
+            self._waited[reason] += seconds  # type: ignore[assignment]
+
+    def sleeper(self, reason: str) -> Callable[[float], None]:
+        """Return a function that sleeps, and notes what for.
+
+        Args:
+            reason: What for.
+        """
+
+        def sleep(seconds: float) -> None:
+            self._clock.sleep(seconds)
+            self.waited(reason, seconds)
+
+        return sleep
+
+    def attempted(self, phase: str, began: float, outcome: str) -> None:
+        """Note an attempt that has just ended.
+
+        Args:
+            phase: What it was for.
+            began: When it began, on the clock that never jumps.
+            outcome: What came of it.
+        """
+        took = self._clock.monotonic() - began
+        at = datetime.fromtimestamp(self._clock.time() - took, UTC)
+        pending, self._pending = self._pending, Counter()
+        waited = float(sum(pending.values()))
+        self._attempts.append(Attempt(at, phase, outcome, waited, ", ".join(pending)))
+        self._asked += took
+        self._count += 1
+
+    def summary(self) -> str:
+        """Return the last attempts and where the time went, in one line."""
+        times = [f"{self._asked:.1f} s asking", *(f"{seconds:.1f} s {why}" for why, seconds in self._waited.items())]
+        last = "; ".join(map(str, list(self._attempts)[-_SHOWN:])) or "none"
+        return f"{self._count} requests, {', '.join(times)}; the last: {last}"
