@@ -18,10 +18,10 @@ except ImportError as error:
 from .._clock import Clock, VirtualClock
 from . import faults
 from ._exports import Export
+from ._faults import PHASES, Fault, Phase
 from ._options import Options
 from ._records import RecordedRequest
 from ._sandbox import Sandbox
-from .faults import PHASES, Fault, Phase
 
 __all__ = [
     "PHASES",

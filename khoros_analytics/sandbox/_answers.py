@@ -88,8 +88,7 @@ def bare(reason: str) -> Answer:
     Args:
         reason: Why, for people. The API does not say it; the sandbox does, in the header ``X-Sandbox-Reason``.
     """
-    printable = reason.encode("ascii", "backslashreplace").decode()
-    return text(400, "{}").adding(("X-Sandbox-Reason", printable))
+    return text(400, "{}").adding(("X-Sandbox-Reason", reason.encode("unicode_escape").decode()))
 
 
 def page(status: int, title: str) -> Answer:

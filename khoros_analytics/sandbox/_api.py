@@ -2,7 +2,6 @@
 
 import hmac
 import threading
-from collections import deque
 from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import quote, unquote
@@ -13,15 +12,17 @@ from ..reports import API_PREFIX, REPORTS, Report
 from ._answers import Answer, bare, envelope, refusal
 from ._checks import gather, mistake, too_many_buckets
 from ._exports import Export, Job
+from ._faults import Phase
 from ._host import Call, Host, World, not_allowed
 from ._lookups import TEAMS, TIMEZONES
-from .faults import JobState, Phase
+from .faults import JobState
 
 __all__ = ["Api"]
 
 _MINUTE = 60.0
 _TOLERANCE = 0.001  # two clocks' floats, subtracted, may miss a full minute by a little
 _BY_PATH: Mapping[str, Report] = {API_PREFIX + report.path: report for report in REPORTS.values()}
+_DONE = ("CLOSED", "COMPLETED")
 _TOO_MANY = (
     "Unable to hydrate filter for export info: com.lithium.socialweb.analytics.webapp.models.filter."
     "HydrationException: Too many buckets ({}) requested. Select a larger interval?"
@@ -40,7 +41,7 @@ class Api(Host):
     def __init__(self, world: World) -> None:
         super().__init__(world)
         self._lock = threading.Lock()
-        self._admitted: deque[float] = deque()
+        self._admitted: list[float] = []
 
     def phase(self, path: str) -> Phase | None:
         """Return the kind of a call by its path.
@@ -71,12 +72,12 @@ class Api(Host):
         if limit is None:
             return None
         with self._lock:
-            while self._admitted and now - self._admitted[0] >= _MINUTE - _TOLERANCE:
-                self._admitted.popleft()
+            # Threads may come here in another order than that of their times.
+            self._admitted = [then for then in self._admitted if now - then < _MINUTE - _TOLERANCE]
             if len(self._admitted) < limit:
                 self._admitted.append(now)
                 return None
-            wait = self._admitted[0] + _MINUTE - now
+            wait = min(self._admitted) + _MINUTE - now
         answer = refusal(429, f"More than {limit} requests in a minute")
         return answer.adding(("Retry-After", str(int(wait) + 1))) if self.options.retry_after else answer
 
@@ -124,7 +125,7 @@ class Api(Host):
         return self._key_refused(call) or envelope(rows)
 
     def _create(self, call: Call) -> Answer:
-        report = _BY_PATH.get(unquote(call.record.path))
+        report = _BY_PATH.get(call.record.path)
         if report is None:
             return refusal(404, "Unknown report")
         places = {report.verb: report.sends, **report.other_verbs}
@@ -178,9 +179,10 @@ class Api(Host):
         job = self._job(call)
         if isinstance(job, Answer):
             return job
-        stage = job.look(call.record.time, call.fate)
+        stage = job.look(self.now, call.fate)
+        said = call.fate if isinstance(call.fate, JobState) else None
+        ready = stage == "completed" and (said is None or (said.runner_state, said.detail) == _DONE)
         secret = f"analyticsAccessToken={quote(job.export.token, safe='')}"
-        ready = stage == "completed" and not isinstance(call.fate, JobState)
         shown = {
             "jobInfo": {
                 "workflowId": job.export.workflow_id,
@@ -188,7 +190,7 @@ class Api(Host):
                 "downloadUrl": self._url(job.export, "download", secret) if ready and job.take_link() else "",
                 "statusUrl": self._url(job.export, "status", secret),
             },
-            "result": _progress(stage, job.reason, call.fate if isinstance(call.fate, JobState) else None),
+            "result": _progress(stage, job.reason, said),
         }
         return envelope(shown if ready else [shown])
 
@@ -196,7 +198,7 @@ class Api(Host):
         job = self._job(call)
         if isinstance(job, Answer):
             return job
-        now = call.record.time
+        now = self.now
         if job.stage(now) != "completed":
             return refusal(404, "This export has no file")
         if self.world.links.gone(job, now):
@@ -206,7 +208,7 @@ class Api(Host):
 
 def _progress(stage: str, reason: str | None, said: JobState | None) -> dict[str, Any]:
     """Return the part of a status answer that tells how far the job is."""
-    truth = {"running": ("RUNNING", ""), "completed": ("CLOSED", "COMPLETED"), "failed": ("CLOSED", "FAILED")}
+    truth = {"running": ("RUNNING", ""), "completed": _DONE, "failed": ("CLOSED", "FAILED")}
     state, detail = truth[stage] if said is None else (said.runner_state, said.detail)
     return {
         "runnerState": state,

@@ -141,7 +141,7 @@ def _began(row: int) -> float:
 
 
 def _closed(row: int) -> bool:
-    return row % 5 < 3  # noqa: PLR2004
+    return row % 5 < 3
 
 
 def _status(random: Random, row: int, _scene: Scene) -> Value:
@@ -178,7 +178,7 @@ def _long_number(random: Random, _row: int, _scene: Scene) -> Value:
 
 
 def _external(random: Random, row: int, _scene: Scene) -> Value:
-    return f"00{random.randint(1, 10**6)}" if row % 4 == 3 else str(random.randint(10**18, 9 * 10**18))  # noqa: PLR2004
+    return f"00{random.randint(1, 10**6)}" if row % 4 == 3 else str(random.randint(10**18, 9 * 10**18))
 
 
 def _uuid(random: Random, _row: int, _scene: Scene) -> Value:
@@ -199,7 +199,7 @@ def _email(random: Random, _row: int, _scene: Scene) -> Value:
 
 
 def _boolean(random: Random, _row: int, _scene: Scene) -> Value:
-    return random.random() < 0.5  # noqa: PLR2004
+    return random.random() < 0.5
 
 
 def _handle(random: Random, _row: int, _scene: Scene) -> Value:

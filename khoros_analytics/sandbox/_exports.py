@@ -13,9 +13,10 @@ from attrs import field, frozen
 from ..reports import Report
 from ._body import Body
 from ._checks import Arguments
+from ._faults import Fault
 from ._options import Options
 from ._rows import Recipe
-from .faults import Fault, JobFails, JobNeverEnds
+from .faults import JobFails, JobNeverEnds
 
 __all__ = ["Export", "Exports", "Job", "Stage"]
 

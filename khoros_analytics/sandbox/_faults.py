@@ -1,13 +1,35 @@
-"""Which fault comes when: one queue for each phase, taken from in order."""
+"""What a fault is, and which one comes when: one queue for each phase, taken from in order."""
 
 import threading
 from collections import deque
+from typing import ClassVar, Literal, get_args
 
-from attrs import define
+from attrs import define, frozen
 
-from .faults import PHASES, Fault, Phase
+from ._wire import CLEAN, Spoil
 
-__all__ = ["Faults"]
+__all__ = ["PHASES", "Fault", "Faults", "Phase"]
+
+Phase = Literal["create", "status", "download", "file", "teams", "timezones"]
+"""A kind of call: ``download`` is the API's, which redirects to the ``file`` host."""
+
+PHASES: tuple[Phase, ...] = get_args(Phase)
+"""All phases."""
+
+
+@frozen
+class Fault:
+    """Something that can go wrong.
+
+    Attributes:
+        phases: The phases in which it makes sense.
+    """
+
+    phases: ClassVar[tuple[Phase, ...]] = PHASES
+
+    def spoil(self) -> Spoil:
+        """Return what is to go wrong on the wire."""
+        return CLEAN
 
 
 @define

@@ -12,8 +12,8 @@ from werkzeug.http import http_date
 
 from ._answers import Answer, text
 from ._exports import Job
+from ._faults import Phase
 from ._host import Call, Host, not_allowed
-from .faults import Phase
 
 __all__ = ["Files"]
 
@@ -51,7 +51,7 @@ class Files(Host):
         path, expires, signature = call.record.path, call.value("Expires"), call.value("Signature")
         if call.fate is not None or expires is None or signature is None:
             return None
-        if not self.world.links.good(path, expires, signature, call.record.time):
+        if not self.world.links.good(path, expires, signature, self.now):
             return None
         return self.world.exports.find(unquote(path).split("/")[2])
 

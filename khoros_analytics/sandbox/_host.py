@@ -9,12 +9,12 @@ from werkzeug.wrappers import Request
 
 from ._answers import Answer, refusal
 from ._exports import Exports
-from ._faults import Faults
+from ._faults import Fault, Faults, Phase
 from ._links import Links, Origins
 from ._options import Options
 from ._records import Log, RecordedRequest, Ticket
 from ._wire import CLEAN, Spoil
-from .faults import Delay, Fate, Fault, Instead, Phase, Reset
+from .faults import Delay, Fate, Instead, Reset
 
 __all__ = ["Call", "Host", "Reply", "World", "not_allowed"]
 
@@ -98,6 +98,11 @@ class Host(abc.ABC):
         self.world = world
         self.options = world.options
 
+    @property
+    def now(self) -> float:
+        """The time on the sandbox's clock."""
+        return self.options.clock.time()
+
     @abc.abstractmethod
     def phase(self, path: str) -> Phase | None:
         """Return the kind of a call, or None where the host has no such path.
@@ -157,7 +162,7 @@ class Host(abc.ABC):
         target = urlsplit(str(request.environ["RAW_URI"]))
         form = request.get_data() if request.mimetype == _FORM else b""
         return RecordedRequest(
-            self.options.clock.time(),
+            self.now,
             self.name,
             self.phase(target.path),
             request.method,

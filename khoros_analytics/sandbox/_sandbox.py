@@ -7,14 +7,13 @@ from attrs import define, field
 
 from ._api import Api
 from ._exports import Export, Exports
-from ._faults import Faults
+from ._faults import Fault, Faults, Phase
 from ._files import Files
 from ._host import World
 from ._links import Links, Origins
 from ._options import Options
 from ._records import Log, RecordedRequest
 from ._server import Server
-from .faults import Fault, Phase
 
 __all__ = ["Sandbox"]
 

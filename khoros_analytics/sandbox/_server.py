@@ -36,17 +36,14 @@ class _Handler(WSGIRequestHandler):
         """Answer one request."""
         request = Request(self.make_environ())
         reply = self._reply(request)
-        options = self.server.host_.options
         line = Line(
             self.connection,
             self.server.closing,
             reply.ticket.count,
-            options.clock.time(),
-            keep=options.keep_alive and not self.close_connection,
+            self.server.host_.now,
+            keep=self.server.host_.options.keep_alive and not self.close_connection,
             head_only=request.method == "HEAD",
         )
-        # Should writing fail, the connection ends with it.
-        self.close_connection = True
         self.close_connection = not write(line, reply.answer, reply.spoil)
 
     def _reply(self, request: Request) -> Reply:

@@ -19,13 +19,15 @@ Example:
 """
 
 from collections.abc import Mapping
-from typing import Any, ClassVar, Literal, get_args
+from typing import Any, ClassVar, Literal
 
 from attrs import field, frozen
 
 from ._answers import Answer, Pairs, page, refusal, text
 from ._body import Body
-from ._wire import CLEAN, Spoil
+from ._damage import Cut, EarlyEnd, Endless, ResetWithin, Slow, Spoiled, Stall, Truncated, Twice, WrongLength
+from ._faults import PHASES, Fault, Phase
+from ._wire import Spoil
 
 __all__ = [
     "PHASES",
@@ -55,27 +57,6 @@ __all__ = [
     "Twice",
     "WrongLength",
 ]
-
-Phase = Literal["create", "status", "download", "file", "teams", "timezones"]
-"""A kind of call: ``download`` is the API's, which redirects to the ``file`` host."""
-
-PHASES: tuple[Phase, ...] = get_args(Phase)
-"""All phases."""
-
-
-@frozen
-class Fault:
-    """Something that can go wrong.
-
-    Attributes:
-        phases: The phases in which it makes sense.
-    """
-
-    phases: ClassVar[tuple[Phase, ...]] = PHASES
-
-    def spoil(self) -> Spoil:
-        """Return what is to go wrong on the wire."""
-        return CLEAN
 
 
 @frozen(kw_only=True)
@@ -194,136 +175,6 @@ class Reset(Instead):
 
 
 @frozen
-class Spoiled(Fault):
-    """The true answer, damaged on its way."""
-
-
-@frozen
-class ResetWithin(Spoiled):
-    """The connection is reset within the body, by a true TCP RST.
-
-    Attributes:
-        at: Where: bytes, or a share of the body.
-    """
-
-    at: int | float = 0.5
-
-    def spoil(self) -> Spoil:
-        """Return a reset there."""
-        return Spoil(at=self.at, end="reset")
-
-
-@frozen
-class Cut(Spoiled):
-    """The body ends early, though its whole length was announced.
-
-    Attributes:
-        at: Where: bytes, or a share of the body.
-    """
-
-    at: int | float = 0.5
-
-    def spoil(self) -> Spoil:
-        """Return a closed connection there."""
-        return Spoil(at=self.at, end="close")
-
-
-@frozen
-class EarlyEnd(Spoiled):
-    """The body ends early, and no length was announced: only the content can tell.
-
-    Attributes:
-        at: Where: bytes, or a share of the body.
-    """
-
-    at: int | float = 0.5
-
-    def spoil(self) -> Spoil:
-        """Return a closed connection there, without a length before it."""
-        return Spoil(at=self.at, end="close", length="none")
-
-
-@frozen
-class Truncated(Spoiled):
-    """The body ends early and its length says the same: truncated JSON in a sound HTTP answer.
-
-    Attributes:
-        at: Where: bytes, or a share of the body.
-    """
-
-    at: int | float = 0.5
-
-    def spoil(self) -> Spoil:
-        """Return a shorter body with its own length."""
-        return Spoil(at=self.at, length="sent")
-
-
-@frozen
-class WrongLength(Spoiled):
-    """The Content-Length differs from the body that follows.
-
-    Attributes:
-        by: So many bytes too long (or too short, when negative).
-    """
-
-    by: int = 1
-
-    def spoil(self) -> Spoil:
-        """Return a length that lies."""
-        return Spoil(by=self.by, end="close")
-
-
-@frozen
-class Slow(Spoiled):
-    """The body comes in small pieces with a rest after each.
-
-    Attributes:
-        pause: The rest in real seconds.
-        every: Bytes in a piece.
-    """
-
-    pause: float = 0.05
-    every: int = 1024
-
-    def spoil(self) -> Spoil:
-        """Return the pace."""
-        return Spoil(pause=self.pause, every=self.every)
-
-
-@frozen
-class Stall(Spoiled):
-    """The body stops coming, and the connection stays open until the client leaves.
-
-    Attributes:
-        at: Where: bytes, or a share of the body.
-    """
-
-    at: int | float = 0.5
-
-    def spoil(self) -> Spoil:
-        """Return silence from there on."""
-        return Spoil(at=self.at, end="stall")
-
-
-@frozen
-class Endless(Spoiled):
-    """The body starts again and again, without a length, until the client leaves."""
-
-    def spoil(self) -> Spoil:
-        """Return a body without end."""
-        return Spoil(endless=True, length="none", end="close")
-
-
-@frozen
-class Twice(Spoiled):
-    """The whole answer is sent twice on one connection, which is closed then."""
-
-    def spoil(self) -> Spoil:
-        """Return two copies."""
-        return Spoil(copies=2, end="close")
-
-
-@frozen
 class Delay(Fault):
     """The answer comes later on the sandbox's clock: a virtual one jumps, a real one waits.
 
@@ -368,6 +219,9 @@ class JobNeverEnds(Fate):
 @frozen
 class JobState(Fate):
     """One status answer says something else than the truth, in the shape of a job that is still running.
+
+    CLOSED and COMPLETED have the shape and the link of a completed job, if the job really is: what ``extra`` holds is
+    then the only difference.
 
     Attributes:
         runner_state: What stands in ``runnerState``. CLOSED with an empty detail is what the defaults say.

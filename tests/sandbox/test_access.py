@@ -116,7 +116,9 @@ def test_other_paths(caller, path):
 
 def test_requests_without_a_session(caller):
     """Nothing depends on cookies or on a connection: each call stands alone."""
-    answer = requests.get(f"{caller.sandbox.base_url}/api/public/teams", params=caller.key, auth=caller.auth, timeout=10)
+    answer = requests.get(
+        f"{caller.sandbox.base_url}/api/public/teams", params=caller.key, auth=caller.auth, timeout=10
+    )
 
     assert answer.status_code == 200
     assert "Set-Cookie" not in answer.headers

@@ -23,8 +23,8 @@ def serving(*arguments):
     try:
         yield process
     finally:
-        process.kill()
-        process.communicate()
+        process.terminate()
+        process.communicate(timeout=10)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -34,7 +34,9 @@ def test_it_serves_until_a_signal(number):
         facts = json.loads(process.stdout.readline())
         auth = (facts["username"].encode(), facts["password"].encode())
         query = {"companyKey": facts["company_key"], "startTime": "0", "endTime": "1"}
-        created = requests.get(f"{facts['base_url']}/api/public/reports/report/user", query, auth=auth, timeout=10).json()
+        created = requests.get(
+            f"{facts['base_url']}/api/public/reports/report/user", query, auth=auth, timeout=10
+        ).json()
         ready = requests.get(created["result"]["statusUrl"], auth=auth, timeout=10).json()["result"]
         rows = requests.get(ready["jobInfo"]["downloadUrl"], auth=auth, timeout=10)
         process.send_signal(number)
@@ -49,7 +51,7 @@ def test_it_serves_until_a_signal(number):
 def test_what_it_prints_can_be_pasted():
     """It shows the base URL, user, password and company key, and its curl lines work as they stand."""
     with serving("--looks", "1", "--password", "it's") as process:
-        text = "".join(iter(process.stdout.readline, ""))if False else read_welcome(process)
+        text = welcome(process)
         lines = [line.strip() for line in text.splitlines() if line.strip().startswith("curl")]
         creation, _, _, teams = (shlex.split(line) for line in lines)
         created = json.loads(subprocess.run([*creation, "-s"], capture_output=True, check=True).stdout)
@@ -60,7 +62,7 @@ def test_what_it_prints_can_be_pasted():
         assert re.search(shown, text)
 
 
-def read_welcome(process):
+def welcome(process):
     """Return what the command prints at its start: its last line is the one about the teams."""
     text = ""
     while "/teams?" not in text:
@@ -72,7 +74,9 @@ def read_welcome(process):
 
 def test_options_reach_the_sandbox():
     """The quota, strictness and the other switches of the command line change what is answered."""
-    with serving("--json", "--strict", "--requests-per-minute", "2", "--no-ranges", "--gzip", "--looks", "1") as process:
+    with serving(
+        "--json", "--strict", "--requests-per-minute", "2", "--no-ranges", "--gzip", "--looks", "1"
+    ) as process:
         facts = json.loads(process.stdout.readline())
         url = f"{facts['base_url']}/api/public/reports/report/user"
         query = {"companyKey": facts["company_key"], "startTime": "0", "endTime": "1", "timezone": "UTC"}
@@ -107,4 +111,7 @@ def test_without_werkzeug():
     ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
 
     assert ended.returncode == 1
-    assert 'ImportError: The sandbox needs werkzeug: install it with  pip install "khoros_analytics[sandbox]"' in ended.stderr
+    assert (
+        'ImportError: The sandbox needs werkzeug: install it with  pip install "khoros_analytics[sandbox]"'
+        in ended.stderr
+    )

@@ -4,6 +4,7 @@ import pytest
 import yaml
 
 from khoros_analytics.reports import REPORTS
+from khoros_analytics.sandbox import _checks
 
 BODY = [(name, verb) for name, row in REPORTS.items() for verb, place in row.other_verbs.items() if place == "body"]
 BODY.append(("conversation_history_action", "POST"))
@@ -45,10 +46,16 @@ def test_arguments_in_a_form_body(caller, report, verb):
     assert caller.sandbox.exports[0].arguments["reportMetrics"] == ("A", "B & ü")
 
 
-@pytest.mark.parametrize(("report", "verb", "place"), [("conversation", "POST", "data"), *((*each, "params") for each in BODY)])
+@pytest.mark.parametrize(
+    ("report", "verb", "place"), [("conversation", "POST", "data"), *((*each, "params") for each in BODY)]
+)
 def test_arguments_in_the_wrong_place_are_not_seen(caller, report, verb, place):
     """A query where a form belongs, and a form where a query belongs, is a bad request: the start is missing."""
-    options = {"params": caller.key, "data": caller.window} if place == "data" else {"params": {**caller.key, **caller.window}}
+    options = (
+        {"params": caller.key, "data": caller.window}
+        if place == "data"
+        else {"params": {**caller.key, **caller.window}}
+    )
     answer = caller.call(verb, path(report), **options)
 
     assert (answer.status_code, answer.headers["X-Sandbox-Reason"]) == (400, "startTime is required")
@@ -135,6 +142,14 @@ def test_bad_values(caller, report, wrong):
     assert caller.sandbox.exports == []
 
 
+def test_without_time_zone_data(caller, monkeypatch):
+    """A machine that knows no time zone cannot judge them, and refuses only an empty one."""
+    monkeypatch.setattr(_checks, "available_timezones", set)
+
+    assert caller.create(timezone="Europe/Berlin").status_code == 200
+    assert caller.create(timezone="").status_code == 400
+
+
 @pytest.mark.parametrize(
     ("report", "right"),
     [
@@ -194,6 +209,7 @@ def test_strict_refuses_unlisted_parameters(run):
     answer = caller.create(timeInterval="3600000")
 
     assert answer.headers["X-Sandbox-Reason"] == "conversation has no parameter timeInterval"
+    assert caller.create(**{"ü\r\nX": "1"}).headers["X-Sandbox-Reason"] == r"conversation has no parameter \xfc\r\nX"
     assert answer.status_code == 400
     assert caller.create(priorities="1").status_code == 200
 

@@ -4,6 +4,7 @@ import contextlib
 import json
 import socket
 import ssl
+import sys
 import threading
 import time
 from urllib.parse import urlsplit
@@ -12,6 +13,7 @@ import attrs
 import pytest
 import requests
 import trustme
+from urllib3.exceptions import ReadTimeoutError
 
 from khoros_analytics.sandbox import PHASES, Sandbox, faults
 
@@ -21,13 +23,13 @@ GONE = requests.exceptions.ConnectionError
 
 def receive(connection):
     """Return all that a socket still gives, and how it ended."""
-    content = b""
+    content = bytearray()
     try:
         while chunk := connection.recv(1 << 16):
             content += chunk
     except ConnectionResetError:
-        return content, "reset"
-    return content, "closed"
+        return bytes(content), "reset"
+    return bytes(content), "closed"
 
 
 def raw(link):
@@ -78,7 +80,11 @@ def test_all_phases_are_tried():
 
 @pytest.mark.parametrize(
     ("body", "kind", "start"),
-    [("text", "text/plain", "sandbox: 503"), ("html", "text/html", "<html>"), ("envelope", "text/plain", '{"status": "FAIL"')],
+    [
+        ("text", "text/plain", "sandbox: 503"),
+        ("html", "text/html", "<html>"),
+        ("envelope", "text/plain", '{"status": "FAIL"'),
+    ],
 )
 def test_bodies_of_a_status(caller, body, kind, start):
     """A status comes with a text, a gateway's page or the API's envelope."""
@@ -115,7 +121,9 @@ def test_no_content(caller):
     assert CALLS["teams"](caller).status_code == 200
 
 
-@pytest.mark.parametrize("fault", [faults.HttpStatus(502), faults.HtmlPage(), faults.EmptyAnswer(), faults.Redirect("/x")])
+@pytest.mark.parametrize(
+    "fault", [faults.HttpStatus(502), faults.HtmlPage(), faults.EmptyAnswer(), faults.Redirect("/x")]
+)
 def test_before_and_after_the_work(caller, fault):
     """Another answer starts no export, unless the server is to do its work first."""
     caller.sandbox.fail("create", fault)
@@ -197,7 +205,9 @@ def test_reset_within_the_body(caller, file, at, share):
     link, content = file
     expected = int(share * len(content)) if share is not None else min(at, len(content) - 1)
     caller.sandbox.fail("file", faults.ResetWithin(at))
+    began = time.perf_counter()
     head, body, end = raw(link)
+    assert time.perf_counter() - began < 1.5
 
     assert f"Content-Length: {len(content)}" in head
     assert (body, end) == (content[:expected], "reset")
@@ -212,6 +222,14 @@ def test_a_reset_loses_nothing_that_was_sent_before(run):
     _, body, end = raw(link)
 
     assert (len(body), end) == (50_000_000, "reset")
+
+
+def test_a_reset_where_the_buffer_cannot_be_asked(caller, file, monkeypatch):
+    """Systems that do not tell what is still unsent reset all the same."""
+    monkeypatch.setitem(sys.modules, "fcntl", None)
+    caller.sandbox.fail("file", faults.ResetWithin(0.5))
+
+    assert raw(file[0])[2] == "reset"
 
 
 def test_cut(caller, file):
@@ -282,11 +300,12 @@ def test_slow(caller, file):
 
 def test_stall(caller, file):
     """A stalled body stops coming, while the connection stays open; the client's own patience ends it."""
-    link, content = file
+    link, _ = file
     caller.sandbox.fail("file", faults.Stall(100))
-    with caller.session.get(link, stream=True, timeout=0.1) as answer, pytest.raises(GONE, match="timed out"):
-        answer.raw.read(1)
-        assert answer.content
+    with caller.session.get(link, stream=True, timeout=1) as answer:
+        assert answer.raw.read(100)
+        with pytest.raises(ReadTimeoutError):
+            answer.raw.read(1)
 
     assert caller.sandbox.requests[-1].sent == 100
 
@@ -303,7 +322,7 @@ def test_stopping_ends_hanging_answers(fault):
         began = time.perf_counter()
         sandbox.stop()
 
-    assert time.perf_counter() - began < 1
+    assert time.perf_counter() - began < 3
     assert not [thread for thread in threading.enumerate() if thread.name.startswith("sandbox")]
 
 
@@ -344,7 +363,7 @@ def test_twice(caller, file):
     assert (first, second.partition(b"\r\n\r\n")[2], end) == (content, content, "closed")
 
 
-@pytest.mark.parametrize("fault", [faults.ResetWithin(), faults.Cut(), faults.EarlyEnd(), faults.Stall(), faults.Twice()])
+@pytest.mark.parametrize("fault", [faults.ResetWithin(), faults.Cut(), faults.EarlyEnd(), faults.Twice()])
 def test_damaged_answers_are_answers_of_a_server_that_acted(caller, fault):
     """Damage happens on the way back: the export is started each time."""
     caller.sandbox.fail("create", fault)
@@ -408,13 +427,27 @@ def test_job_states(run, state, detail):
     assert caller.status(url)["result"]["detail"] == "COMPLETED"
 
 
-def test_delay(caller):
-    """A delay moves the sandbox's clock before the server acts."""
-    caller.sandbox.fail("create", faults.Delay(3600))
-    caller.started()
-    (record,), (export,) = caller.sandbox.requests, caller.sandbox.exports
+def test_more_fields_in_a_true_status(run):
+    """A completed job's status can hold fields that nobody knows, and is the true one otherwise; no other job can."""
+    caller = run(looks=2)
+    url = caller.started()["statusUrl"]
+    caller.sandbox.fail("status", faults.JobState("CLOSED", "COMPLETED", extra={"queue": 1}), times=2)
+    early, strange, plain = (caller.call("GET", url).json()["result"] for _ in range(3))
 
+    assert strange["result"].pop("queue") == 1
+    assert strange == plain
+    assert early[0]["jobInfo"]["downloadUrl"] == ""
+
+
+def test_delay(caller):
+    """A delay moves the sandbox's clock before the server acts: on a virtual clock nobody waits."""
+    caller.sandbox.fail("create", faults.Delay(3600))
+    url = caller.started()["statusUrl"]
+    (record,), (export,) = caller.sandbox.requests, caller.sandbox.exports
     assert export.started - record.time == 3600
+    caller.sandbox.fail("status", faults.Delay(10))
+
+    assert caller.status(url)["result"]["detail"] == "COMPLETED"
 
 
 # --- the plan -------------------------------------------------------------------------------------------------------
@@ -485,12 +518,11 @@ def test_faults_that_make_no_sense(caller, phase, fault, message):
 
 def test_faults_are_values():
     """Every fault is a frozen value: equal to its like, hashable, and printed so that it can be typed in again."""
+    needed = {faults.HttpStatus: {"code": 503}, faults.Redirect: {"url": "/x"}, faults.Delay: {"seconds": 1.0}}
     made = [
-        getattr(faults, name)(**({"code": 503} if name == "HttpStatus" else {"url": "/x"} if name == "Redirect" else {}))
-        if name != "Delay"
-        else faults.Delay(1.0)
-        for name in faults.__all__
-        if isinstance(getattr(faults, name), type) and issubclass(getattr(faults, name), faults.Fault)
+        kind(**needed.get(kind, {}))
+        for kind in vars(faults).values()
+        if isinstance(kind, type) and issubclass(kind, faults.Fault)
     ]
 
     assert len(set(made)) == len(made) > 20

@@ -47,13 +47,13 @@ def test_nothing_is_left_behind():
 
 
 def test_start_and_stop_are_quick():
-    """Thirty sandboxes come and go in well under two seconds, so that each test can have its own."""
+    """Thirty sandboxes come and go within a few seconds, so that each test can have its own."""
     began = time.perf_counter()
     for _ in range(30):
         with Sandbox():
             pass
 
-    assert time.perf_counter() - began < 2
+    assert time.perf_counter() - began < 5
 
 
 def test_start_and_stop_may_be_repeated():
@@ -187,17 +187,22 @@ def test_urls_at_another_host(run):
     url = caller.started()["statusUrl"]
     shown = caller.status(url.replace("https://analytics-api.app.lithium.com", caller.sandbox.base_url))["jobInfo"]
 
-    assert all(each.startswith("https://analytics-api.app.lithium.com/api/public/") for each in (url, *list(shown.values())[2:]))
+    assert all(
+        each.startswith("https://analytics-api.app.lithium.com/api/public/")
+        for each in (url, *list(shown.values())[2:])
+    )
 
 
 @pytest.mark.parametrize("phase", ["create", "status"])
 def test_a_job_fails(run, phase):
-    """A job doomed at creation fails at its time, one doomed at a look fails there; both stay failed and have no file."""
+    """A job doomed at creation fails at its time, one doomed at a look right there; it stays so, without a file."""
     caller = run(looks=2)
     caller.sandbox.fail(phase, faults.JobFails("no such work queue"))
     url = caller.started()["statusUrl"]
 
-    assert stages(caller, url, 3) == ([RUNNING] if phase == "create" else []) + [FAILED] * (2 if phase == "create" else 3)
+    assert stages(caller, url, 3) == ([RUNNING] if phase == "create" else []) + [FAILED] * (
+        2 if phase == "create" else 3
+    )
     assert caller.status(url)["result"]["reason"] == "no such work queue"
     assert isinstance(caller.call("GET", url).json()["result"], list)
     assert caller.call("GET", url.replace("/status", "/download")).status_code == 404

@@ -37,7 +37,9 @@ def test_arguments_are_recorded_as_they_came(caller):
 def test_other_bodies_are_no_form(caller):
     """A body that is not declared as a form is read and left alone."""
     caller.call("POST", "/teams", data=b"\xff\x00" * 10_000, headers={"Content-Type": "application/json"})
-    caller.call("POST", "/teams", data=iter([b"a=", b"b"]), headers={"Content-Type": "application/x-www-form-urlencoded"})
+    caller.call(
+        "POST", "/teams", data=iter([b"a=", b"b"]), headers={"Content-Type": "application/x-www-form-urlencoded"}
+    )
 
     assert [record.form for record in caller.sandbox.requests] == [(), (("a", "b"),)]
 

@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 import pytest
 import requests
 
-from khoros_analytics.sandbox import _api
+from khoros_analytics.sandbox import _api, _wire
 
 
 def connect(sandbox):
@@ -74,6 +74,16 @@ def test_a_mistake_of_the_sandbox_is_shown(caller, monkeypatch, capfd):
     answer = caller.call("GET", "/teams", params=caller.key)
 
     assert (answer.status_code, answer.text) == (500, "The sandbox is broken: see its standard error.\n")
+    assert "TypeError" in capfd.readouterr().err
+
+
+def test_a_mistake_while_writing_is_shown(caller, monkeypatch, capfd):
+    """An exception that is no lost connection is printed too, and ends the connection."""
+    monkeypatch.setattr(_wire, "http_date", None)
+    with pytest.raises(requests.exceptions.ConnectionError):
+        caller.call("GET", "/teams")
+    caller.sandbox.stop()
+
     assert "TypeError" in capfd.readouterr().err
 
 

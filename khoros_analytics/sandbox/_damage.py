@@ -1,0 +1,149 @@
+"""Damage: faults that spoil the true answer on its way. They are public in :mod:`khoros_analytics.sandbox.faults`."""
+
+from attrs import frozen
+
+from ._faults import Fault
+from ._wire import Spoil
+
+__all__ = [
+    "Cut",
+    "EarlyEnd",
+    "Endless",
+    "ResetWithin",
+    "Slow",
+    "Spoiled",
+    "Stall",
+    "Truncated",
+    "Twice",
+    "WrongLength",
+]
+
+
+@frozen
+class Spoiled(Fault):
+    """The true answer, damaged on its way."""
+
+
+@frozen
+class ResetWithin(Spoiled):
+    """The connection is reset within the body, by a true TCP RST.
+
+    Attributes:
+        at: Where: bytes, or a share of the body.
+    """
+
+    at: int | float = 0.5
+
+    def spoil(self) -> Spoil:
+        """Return a reset there."""
+        return Spoil(at=self.at, end="reset")
+
+
+@frozen
+class Cut(Spoiled):
+    """The body ends early, though its whole length was announced.
+
+    Attributes:
+        at: Where: bytes, or a share of the body.
+    """
+
+    at: int | float = 0.5
+
+    def spoil(self) -> Spoil:
+        """Return a closed connection there."""
+        return Spoil(at=self.at, end="close")
+
+
+@frozen
+class EarlyEnd(Spoiled):
+    """The body ends early, and no length was announced: only the content can tell.
+
+    Attributes:
+        at: Where: bytes, or a share of the body.
+    """
+
+    at: int | float = 0.5
+
+    def spoil(self) -> Spoil:
+        """Return a closed connection there, without a length before it."""
+        return Spoil(at=self.at, end="close", length="none")
+
+
+@frozen
+class Truncated(Spoiled):
+    """The body ends early and its length says the same: truncated JSON in a sound HTTP answer.
+
+    Attributes:
+        at: Where: bytes, or a share of the body.
+    """
+
+    at: int | float = 0.5
+
+    def spoil(self) -> Spoil:
+        """Return a shorter body with its own length."""
+        return Spoil(at=self.at, length="sent")
+
+
+@frozen
+class WrongLength(Spoiled):
+    """The Content-Length differs from the body that follows.
+
+    Attributes:
+        by: So many bytes too long (or too short, when negative).
+    """
+
+    by: int = 1
+
+    def spoil(self) -> Spoil:
+        """Return a length that lies."""
+        return Spoil(by=self.by, end="close")
+
+
+@frozen
+class Slow(Spoiled):
+    """The body comes in small pieces with a rest after each.
+
+    Attributes:
+        pause: The rest in real seconds.
+        every: Bytes in a piece.
+    """
+
+    pause: float = 0.05
+    every: int = 1024
+
+    def spoil(self) -> Spoil:
+        """Return the pace."""
+        return Spoil(pause=self.pause, every=self.every)
+
+
+@frozen
+class Stall(Spoiled):
+    """The body stops coming, and the connection stays open until the client leaves.
+
+    Attributes:
+        at: Where: bytes, or a share of the body.
+    """
+
+    at: int | float = 0.5
+
+    def spoil(self) -> Spoil:
+        """Return silence from there on."""
+        return Spoil(at=self.at, end="stall")
+
+
+@frozen
+class Endless(Spoiled):
+    """The body starts again and again, without a length, until the client leaves."""
+
+    def spoil(self) -> Spoil:
+        """Return a body without end."""
+        return Spoil(endless=True, length="none", end="close")
+
+
+@frozen
+class Twice(Spoiled):
+    """The whole answer is sent twice on one connection, which is closed then."""
+
+    def spoil(self) -> Spoil:
+        """Return two copies."""
+        return Spoil(copies=2, end="close")
