@@ -5,7 +5,10 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-__all__ = ["Clock", "Deadline", "VirtualClock"]
+__all__ = ["GRAIN", "Clock", "Deadline", "VirtualClock"]
+
+GRAIN = 0.001
+"""What is nearer than this, in seconds, counts as now: seconds since 1970, as floats, leave no room for much less."""
 
 
 class Clock:
@@ -105,7 +108,7 @@ class Deadline:
 
     def passed(self) -> bool:
         """Return whether it has passed."""
-        return self.remaining() <= 0
+        return self.remaining() <= GRAIN
 
     def within(self, seconds: float) -> "Deadline":
         """Return the earlier of this deadline and one that is so many seconds away.

@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from tenacity import RetryCallState, Retrying, retry_if_not_result
 
-from ._clock import Deadline
+from ._clock import GRAIN, Deadline
 
 __all__ = ["Durations", "pause", "watch"]
 
@@ -86,7 +86,7 @@ def pause(age: float, fastest: float | None = None) -> float:
     """
     if fastest is None:
         return min(max(_GROWTH * age, FIRST_LOOK), LONGEST_PAUSE)
-    if age < _EARLY * fastest:
+    if age + GRAIN < _EARLY * fastest:
         return min(_EARLY * fastest - age, _LONGEST_BLIND)
     return min(max(_FINE_GROWTH * age, _SHORTEST_FINE_PAUSE), max(LONGEST_PAUSE, _FINE_GROWTH * fastest))
 
@@ -124,7 +124,7 @@ def watch(
     retrying = Retrying(
         retry=retry_if_not_result(settled),
         wait=wait,
-        stop=lambda _state: deadline.remaining() <= _LAST_LOOK,
+        stop=lambda _state: deadline.remaining() <= _LAST_LOOK + GRAIN,
         sleep=sleep,
         retry_error_callback=lambda _state: None,
     )
