@@ -21,7 +21,7 @@ _GROWTH = 0.3
 
 # Where past exports agree, the first look comes just before the fastest of them would have been done.
 _EARLY = 0.97
-_FINE_GROWTH = 0.09
+_FINE_GROWTH = 0.135
 _SHORTEST_FINE_PAUSE = 1.0
 _LONGEST_BLIND = 300.0  # a job may fail early: nobody waits longer than this without a look
 
@@ -76,7 +76,7 @@ def pause(age: float, fastest: float | None = None) -> float:
 
     Returns:
         Seconds: about 30 percent of the age between 3 and 15; or, where the fastest is known, until just before then,
-        and about 10 percent of the age from there on.
+        and about 13 percent of the age from there on.
 
     Example:
         >>> pause(0), pause(20), pause(3600)

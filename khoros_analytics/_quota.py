@@ -156,10 +156,12 @@ def share_of(origin: str, company_key: str, clock: Clock, limit: int) -> Share:
     Args:
         origin: The base URL's origin.
         company_key: The company's key; only its hash is kept.
-        clock: Whose time counts; accounts on different clocks have nothing to do with each other.
+        clock: Whose time counts. All clocks that show the machine's time are one; what happens on any other one has
+            nothing to do with that.
         limit: How many requests in 60 seconds this client allows.
     """
-    key = (origin, hashlib.sha256(company_key.encode("utf-8", "surrogatepass")).hexdigest(), id(clock))
+    account = hashlib.sha256(company_key.encode("utf-8", "surrogatepass")).hexdigest()
+    key = (origin, account, 0 if type(clock) is Clock else id(clock))
     with _quotas_lock:
         for idle in [name for name, quota in _quotas.items() if quota.idle()]:
             del _quotas[idle]
