@@ -114,10 +114,11 @@ def _encode_repeated(row: Parameter, value: object) -> tuple[str, ...]:
 
 
 def _encode_comma(row: Parameter, value: object) -> tuple[str, ...]:
-    for item in _items(value):
+    items = _items(value)
+    for item in items:
         if isinstance(item, str) and "," in item:
             raise ValueError(f"{item!r} holds a comma; give a list: {[part.strip() for part in item.split(',')]!r}")
-    return (",".join(_encode_repeated(row, value)),)
+    return (",".join(_encode_repeated(row, items)),)
 
 
 def _encode_milliseconds(row: Parameter, value: object) -> tuple[str, ...]:
@@ -180,31 +181,53 @@ def _extra_text(wire: str, value: object) -> str:
 
 
 def decode(report: Report, pairs: Pairs) -> dict[str, object]:
-    """Read wire parameters back into arguments; what the table cannot read stays under ``extra``, as sent."""
+    """Read wire parameters back into arguments.
+
+    Args:
+        report: The row of the table.
+        pairs: What was sent.
+
+    Returns:
+        The arguments as a caller would write them; what the table cannot read stays under ``extra``, as sent.
+    """
     sent: dict[str, list[str]] = {}
     for wire, text in pairs:
         sent.setdefault(wire, []).append(text)
     arguments: dict[str, object] = {}
-    for row in report.parameters:
-        texts = sent.pop(row.wire, None)
-        if texts and row.name not in NOT_KEYWORDS:
-            arguments[row.name] = _decode_one(row, texts)
+    for name in dict.fromkeys(row.name for row in report.parameters):
+        rows = [row for row in report.parameters if row.name == name]
+        readings = [_readings(row, sent[row.wire]) for row in rows if row.wire in sent]
+        # Parameters of the wire that one keyword sets mean something only together.
+        common = [value for value in readings[0] if all(value in each for each in readings)] if readings else []
+        if len(readings) == len(rows) and len(common) == 1:
+            for row in rows:
+                del sent[row.wire]
+            arguments[name] = common[0]
+    for name in NOT_KEYWORDS:
+        arguments.pop(name, None)
     if sent:
         arguments["extra"] = {wire: texts[0] if len(texts) == 1 else texts for wire, texts in sent.items()}
     return arguments
 
 
-def _decode_one(row: Parameter, texts: list[str]) -> object:
+def _readings(row: Parameter, texts: list[str]) -> list[object]:
+    """Return what a caller may have written: one value, several where more than this parameter decides, or none."""
     if row.kind is Kind.REPEATED:
-        return texts
+        return [texts]
+    if len(texts) > 1:
+        return []
     text = texts[0]
     if row.kind is Kind.COMMA:
-        return text.split(",")
+        return [text.split(",")]
+    if row.kind is Kind.MILLISECONDS:
+        return [timedelta(milliseconds=int(text))] if _WHOLE.fullmatch(text) else []
     if row.kind is Kind.FLAG:
-        return {"true": True, "false": False}.get(text, text)
-    if row.kind is Kind.MILLISECONDS and _WHOLE.fullmatch(text):
-        return timedelta(milliseconds=int(text))
-    return dict(zip(row.sent_as or row.choices, row.choices, strict=True)).get(text, text)
+        known: list[tuple[str, object]] = [("true", True), ("false", False)]
+    elif row.kind is Kind.CHOICE:
+        known = list(zip(row.sent_as or row.choices, row.choices, strict=True))
+    else:
+        known = [(text, text)]
+    return [value for wire, value in known if wire == text]
 
 
 def did_you_mean(given: str, known: Mapping[str, str], cutoff: float = 0.6) -> str:

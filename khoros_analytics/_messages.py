@@ -189,5 +189,5 @@ class Attempt:
     reason: str = ""
 
     def __str__(self) -> str:
-        waited = f" after {self.waited:.1f} s ({self.reason})" if self.waited >= 0.1 else ""
+        waited = f" after {self.waited:.1f} s ({self.reason})" if self.reason else ""
         return f"{self.at:%H:%M:%S} {self.phase}{waited}: {self.outcome}"

@@ -36,6 +36,8 @@ __all__ = [
 
 log = logging.getLogger("khoros_analytics")
 
+_LONGEST = 1e9  # seconds; a header may hold any number of digits
+
 Row = TypeVar("Row", Team, TimeZone)
 
 
@@ -230,7 +232,7 @@ def parse_retry_after(text: str | None, now: float) -> float | None:
     if not text:
         return None
     try:
-        return max(0.0, float(text)) if text.strip().isdecimal() else _until(text, now)
+        return min(float(text), _LONGEST) if text.strip().isdecimal() else _until(text, now)
     except (ValueError, OverflowError, TypeError):
         return None
 

@@ -4,19 +4,22 @@ import base64
 import binascii
 import hashlib
 import json
+from datetime import UTC, datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from attrs import frozen
 
 from ._arguments import ExportRequest, find_report
 from ._messages import Created
 from .errors import ParameterError
-from .times import Window
+from .times import from_epoch_ms, make_window, parse_zone
 
 __all__ = ["JobIdentity", "account_mark", "read_token", "write_token"]
 
 _PREFIX = "khoros1."
 _ANY_PREFIX = "khoros"
+_UTC = ZoneInfo("UTC")
 
 
 @frozen
@@ -87,17 +90,40 @@ def read_token(token: str, account: str) -> JobIdentity:
         )
     try:
         owner, report, workflow_id, run_id, started, window, pairs = _unpack(body.removeprefix(_PREFIX))
-        start_ms, end_ms, zone = window
-        known = [(str(wire), str(value)) for wire, value in pairs]
-        identity = Created(str(workflow_id), str(run_id)), Window(int(start_ms), int(end_ms), str(zone)), float(started)
-    except (ValueError, TypeError) as error:
-        raise ParameterError("this job token is damaged; was it copied whole?") from error
+        created = Created(_id(workflow_id), _id(run_id))
+        start_ms, end_ms, zone = _moment(window[0]), _moment(window[1]), _text(window[2])
+        sent = tuple((_text(wire), _text(value)) for wire, value in pairs)
+        since = datetime.fromtimestamp(started, UTC).timestamp()
+    except (ValueError, TypeError, IndexError, OverflowError, OSError, RecursionError):
+        raise ParameterError("this job token is damaged; was it copied whole?") from None
     if owner != account:
         raise ParameterError(
             "this job token belongs to another company or another server; use a client with that company's key and URL"
         )
-    created, span, since = identity
-    return JobIdentity(ExportRequest(find_report(str(report)), span, tuple(known)), created, since)
+    try:
+        span = make_window(start_ms, end_ms, parse_zone(zone))
+    except ValueError as error:
+        raise ParameterError(f"this job token cannot be used: {error}") from None
+    return JobIdentity(ExportRequest(find_report(report), span, sent), created, since)
+
+
+def _moment(value: object) -> int:
+    if not isinstance(value, int):
+        raise TypeError("not a whole number")
+    from_epoch_ms(value, _UTC)
+    return value
+
+
+def _id(value: object) -> str:
+    if value == "":
+        raise ValueError("an empty id")
+    return _text(value)
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise TypeError("not a text")
+    return value
 
 
 def _unpack(body: str) -> Any:

@@ -145,10 +145,10 @@ def _split(url: object) -> SplitResult | None:
         return None
     try:
         parts = urlsplit(url)
-        host, _ = parts.hostname, parts.port
+        host, port = parts.hostname, parts.port
     except ValueError:
         return None
-    return parts if host and parts.scheme else None
+    return parts if host and parts.scheme and port != 0 else None
 
 
 def _origin(parts: SplitResult) -> str:
