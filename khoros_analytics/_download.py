@@ -2,7 +2,6 @@
 
 import os
 import secrets
-import shutil
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
@@ -172,7 +171,8 @@ def copy(saved: SavedFile, target: Path, *, overwrite: bool) -> SavedFile:
         TargetError: The disk does not take it.
     """
     with _part_of(target) as (file, part), _disk(target, "cannot be written"), saved.path.open("rb") as original:
-        shutil.copyfileobj(original, file, PIECE)
+        while piece := original.read(PIECE):
+            _write_all(file, piece)
         _put_in_place(file, part, target, overwrite=overwrite)
     return SavedFile.of(target)
 
@@ -222,9 +222,7 @@ class _Body:
 
     def _write(self, piece: bytes) -> None:
         with _disk(self.path, "cannot be written"):
-            view = memoryview(piece)
-            while view:
-                view = view[self.file.write(view) :]
+            _write_all(self.file, piece)
         self.size += len(piece)
 
 
@@ -284,6 +282,13 @@ def _sync_folder(folder: Path) -> None:
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
+
+
+def _write_all(file: BinaryIO, piece: bytes) -> None:
+    """Write every byte: an unbuffered file may take only a part, as a full disk does before it says so."""
+    view = memoryview(piece)
+    while view:
+        view = view[file.write(view) :]
 
 
 @contextmanager

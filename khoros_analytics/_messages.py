@@ -3,8 +3,9 @@
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from enum import Enum
+from typing import Any
 
-from attrs import Factory, field, frozen
+from attrs import Factory, astuple, evolve, field, frozen
 
 from ._encoding import Pairs
 from ._urls import Target
@@ -90,7 +91,7 @@ class Status:
         total_count: How much there is to do, where the server says so; the unit is not documented.
         last_acknowledge_time: As the server sends it; its format is not documented.
         download_url: The link to the file, or an empty text. No repr shows it.
-        status_url: Where to ask again, or an empty text. No repr shows it.
+        status_url: Where to ask again, or an empty text. No repr shows it, and no pickle holds either link.
     """
 
     state: str = ""
@@ -111,6 +112,10 @@ class Status:
             return Verdict.FAILED
         return Verdict.READY if self.detail == "COMPLETED" and self.download_url else Verdict.UNSETTLED
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Leave the links behind: whoever holds one can fetch the file."""
+        return (Status, astuple(evolve(self, download_url="", status_url="")))
+
     def __str__(self) -> str:
         return " ".join(
             filter(None, (self.state or "no state", self.detail, f"({self.reason})" if self.reason else ""))
@@ -130,6 +135,10 @@ class Created:
     workflow_id: str
     run_id: str
     status_url: str = field(default="", repr=False)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Leave the URL behind: it carries the company key."""
+        return (Created, (self.workflow_id, self.run_id))
 
 
 @frozen

@@ -144,9 +144,9 @@ def parse_status(call: Call, reply: Reply, created: Created) -> Status:
         if info.get(key, wanted) != wanted:
             _unexpected(call, reply, "its answer is about another job")
     status = Status(
-        state=(_text(about.get("runnerState")) or "").upper(),
+        state=(_cleaned(reply, about.get("runnerState")) or "").upper(),
         # The legacy list of jobs says details; nothing promises that no status ever does.
-        detail=(_text(about.get("detail")) or _text(about.get("details")) or "").upper(),
+        detail=(_cleaned(reply, about.get("detail") or about.get("details")) or "").upper(),
         reason=_cleaned(reply, about.get("reason")),
         current_count=_count(about.get("currentCount")),
         total_count=_count(about.get("totalCount")),

@@ -1,0 +1,152 @@
+"""How soon the end of a job is noticed, and what that costs in looks.
+
+The library's own policy watches jobs on a virtual clock. Durations are log-normal with a median of 60 seconds. In the
+first part they spread widely (sigma 1: 5 % take longer than 310 seconds), and every job is the first of its kind. In
+the second part they are alike (sigma 0.2), and 20 exports of the same kind went before. *Overshoot* is the time between
+a job's end and the look that notices it, as a share of the job's duration.
+"""
+
+import random
+import statistics
+from collections.abc import Callable, Iterator
+
+from _figures import at_most, conclude, print_table
+from attrs import frozen
+
+from khoros_analytics import Clock
+from khoros_analytics._clock import Deadline, VirtualClock
+from khoros_analytics._polling import Durations, watch
+
+JOBS = 20_000
+MEDIAN = 60.0
+WIDE, NARROW = 1.0, 0.2
+EARLIER, LATER = 20, 20
+SEED = 20190201
+
+Watcher = Callable[[Clock, Callable[[], bool]], object]
+"""Looks until a look returns true, sleeping on the clock in between."""
+
+
+@frozen
+class Watched:
+    """What became of one job.
+
+    Attributes:
+        duration: How long it took, in seconds.
+        looks: The seconds after its start at which somebody looked.
+    """
+
+    duration: float
+    looks: tuple[float, ...]
+
+    @property
+    def overshoot(self) -> float:
+        """The share of its duration that passed between its end and the last look."""
+        return self.looks[-1] / self.duration - 1
+
+    @property
+    def looks_in_first_minute(self) -> int:
+        """How often somebody looked in its first 60 seconds."""
+        return sum(moment <= 60 for moment in self.looks)
+
+
+@frozen
+class Summary:
+    """What became of many jobs."""
+
+    mean_looks: float
+    mean_overshoot: float
+    most_looks_in_first_minute: int
+
+    @classmethod
+    def of(cls, jobs: list[Watched]) -> "Summary":
+        """Sum them up."""
+        return cls(
+            statistics.fmean(len(job.looks) for job in jobs),
+            100 * statistics.fmean(job.overshoot for job in jobs),
+            max(job.looks_in_first_minute for job in jobs),
+        )
+
+
+def run(duration: float, watcher: Watcher) -> Watched:
+    """Let somebody watch a job that takes so many seconds."""
+    clock = VirtualClock(0.0)
+    looks: list[float] = []
+
+    def look() -> bool:
+        looks.append(clock.monotonic())
+        return clock.monotonic() >= duration
+
+    watcher(clock, look)
+    return Watched(duration, tuple(looks))
+
+
+def ours(fastest: float | None = None) -> Watcher:
+    """Return the library's way to watch a job."""
+    return lambda clock, look: watch(
+        look,
+        lambda done: done,
+        clock=clock,
+        deadline=Deadline(clock, 1e9),
+        age=clock.monotonic,
+        fastest=fastest,
+    )
+
+
+def fixed(seconds: float) -> Watcher:
+    """Return the usual loop: sleep, look, sleep, look."""
+
+    def watcher(clock: Clock, look: Callable[[], bool]) -> None:
+        clock.sleep(seconds)
+        while not look():
+            clock.sleep(seconds)
+
+    return watcher
+
+
+def draw(count: int, sigma: float, source: random.Random) -> list[float]:
+    """Return so many durations."""
+    return [MEDIAN * source.lognormvariate(0, sigma) for _ in range(count)]
+
+
+def learning(source: random.Random) -> Iterator[Watched]:
+    """Yield the later exports of one kind; it goes on learning from each, as the client does."""
+    durations = Durations()
+    for number, duration in enumerate(draw(EARLIER + LATER, NARROW, source)):
+        job = run(duration, ours(durations.fastest("a kind")))
+        durations.note("a kind", job.looks[-1])
+        if number >= EARLIER:
+            yield job
+
+
+def compare(title: str, policy: Summary, jobs: list[float]) -> None:
+    """Print what our policy does beside fixed intervals on the same jobs."""
+    others = {f"every {seconds} s": Summary.of([run(job, fixed(seconds)) for job in jobs]) for seconds in (5, 15, 30)}
+    rows = [
+        (name, f"{summary.mean_looks:.1f}", f"{summary.mean_overshoot:.1f} %", summary.most_looks_in_first_minute)
+        for name, summary in {"khoros_analytics": policy, **others}.items()
+    ]
+    print_table(title, ("", "mean looks", "mean overshoot", "most looks in a first minute"), rows)
+
+
+def main() -> None:
+    """Watch all jobs, print the tables, and judge."""
+    source = random.Random(SEED)
+    wide = [run(duration, ours()) for duration in draw(JOBS, WIDE, source)]
+    narrow = [job for _ in range(JOBS // LATER) for job in learning(source)]
+    unknown, learnt = Summary.of(wide), Summary.of(narrow)
+    compare(f"{JOBS:,} jobs, sigma {WIDE:g}, nothing to learn", unknown, [job.duration for job in wide])
+    compare(f"{JOBS:,} jobs, sigma {NARROW:g}, {EARLIER} of a kind before", learnt, [job.duration for job in narrow])
+    conclude(
+        [
+            at_most("looks in any job's first minute", unknown.most_looks_in_first_minute, 10),
+            at_most("mean looks, nothing to learn", unknown.mean_looks, 14),
+            at_most("mean overshoot, nothing to learn", unknown.mean_overshoot, 13, " %"),
+            at_most("mean looks after 20 alike", learnt.mean_looks, 5),
+            at_most("mean overshoot after 20 alike", learnt.mean_overshoot, 8, " %"),
+        ]
+    )
+
+
+if __name__ == "__main__":
+    main()

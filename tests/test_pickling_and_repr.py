@@ -1,0 +1,277 @@
+"""What goes out of a process, and what is shown: over every public class, without a secret."""
+
+import base64
+import copy
+import inspect
+import pickle
+import pprint
+import traceback
+from datetime import UTC, datetime
+from pathlib import Path
+from urllib.parse import quote
+
+import pytest
+import requests
+
+import khoros_analytics
+from khoros_analytics import Client, Clock, Job, KhorosError, Metrics, Status, Verdict, Window, errors
+from khoros_analytics._arguments import encode
+from khoros_analytics._clock import Deadline, VirtualClock
+from khoros_analytics._export import Export
+from khoros_analytics._messages import Action, Attempt, Call, Created, Reply, Team, TimeZone
+from khoros_analytics._token import JobIdentity
+from khoros_analytics._transport import Credentials
+from khoros_analytics._urls import Target
+from khoros_analytics.reports import REPORTS
+
+USER, PASSWORD, KEY, ACCESS = "analyst", "hush-Pässword", "hush/key+", "hush-access=="
+LINK = f"https://files.example/export.csv?signature={quote(ACCESS)}"
+STATUS_URL = f"https://api.example/api/public/reports/report/w/r/status?companyKey={quote(KEY, safe='')}"
+BASIC = base64.b64encode(f"{USER}:{PASSWORD}".encode()).decode()
+SECRETS = [PASSWORD, KEY, ACCESS, quote(PASSWORD), quote(KEY, safe=""), quote(ACCESS), BASIC, "hush"]
+
+VARIABLES = {
+    "KHOROS_ANALYTICS_USERNAME": USER,
+    "KHOROS_ANALYTICS_PASSWORD": PASSWORD,
+    "KHOROS_ANALYTICS_COMPANY_KEY": KEY,
+    "KHOROS_ANALYTICS_URL": "https://api.example",
+}
+
+
+def make_client(**settings):
+    return Client(USER, PASSWORD, KEY, base_url="https://api.example", **settings)
+
+
+def make_job():
+    """A job that has been looked at and knows its link."""
+    request = encode(REPORTS["conversation"], "2019-03-01", "2019-03-02", {"metrics": ["STATUS"]})
+    identity = JobIdentity(request, Created("w", "r/+=", STATUS_URL), 1551441600.0)
+    export = Export(make_client()._service, identity)
+    export.status = make_status()
+    return Job(export)
+
+
+def make_status():
+    return Status("CLOSED", "COMPLETED", "ready", 1, 2, "now", LINK, STATUS_URL)
+
+
+# One of each public class; an error's message is made by the library, so a plain one will do.
+SAMPLES = {
+    "Attempt": lambda: Attempt(datetime(2019, 3, 1, tzinfo=UTC), "status", "HTTP 200"),
+    "Client": make_client,
+    "Clock": Clock,
+    "Job": make_job,
+    "Metrics": Metrics,
+    "Status": make_status,
+    "Team": lambda: Team("u", 1, "North West", None, 3),
+    "TimeZone": lambda: TimeZone("Etc/GMT+12", "GMT-12:00", "GMT-12:00", "-12:00", -43200000),
+    "Verdict": lambda: Verdict.READY,
+    "Window": lambda: Window(0, 86400000, "Europe/Berlin"),
+}
+# What hides behind the public ones, and is shown when somebody looks inside.
+INNER = {
+    "Call": lambda: Call(Action.STATUS, "job", "GET", Target(STATUS_URL, at_home=True), (("companyKey", KEY),)),
+    "Call with a form": lambda: Call(
+        Action.CREATE, "x", "POST", Target(LINK, at_home=False), (), (("companyKey", KEY),)
+    ),
+    "Created": lambda: Created("w", "r", STATUS_URL),
+    "Credentials": lambda: Credentials(USER, PASSWORD, KEY),
+    "Authentication": lambda: make_client()._transport._auth,
+    "Deadline": lambda: Deadline(VirtualClock(), 5),
+    "Export": lambda: make_job()._export,
+    "ExportRequest": lambda: make_job()._request,
+    "JobIdentity": lambda: make_job()._export.identity,
+    "Reply": lambda: Reply(200, f"{PASSWORD} {KEY} {LINK}".encode(), None, make_client()._transport.redact),
+    "Service": lambda: make_client()._service,
+    "Share": lambda: make_client()._transport._share,
+    "Transport": lambda: make_client()._transport,
+}
+ERRORS = sorted(
+    name for name in errors.__all__ if inspect.isclass(kind := getattr(errors, name)) and issubclass(kind, KhorosError)
+)
+
+
+def make_error(name):
+    """An error of each kind with everything that it can carry."""
+    kind = getattr(errors, name)
+    known = {
+        "status_code": 503,
+        "retry_after": 7.5,
+        "may_have_started": True,
+        "transient": False,
+        "problems": ("one", "two"),
+        "path": Path("export.csv"),
+        "errno": 28,
+        "job": make_job(),
+    }
+    accepted = inspect.signature(kind).parameters
+    return kind(
+        "job w: it is broken; start it again", **{key: value for key, value in known.items() if key in accepted}
+    )
+
+
+def shown(value):
+    """Every way in which a value usually gets into a text."""
+    return [repr(value), str(value), f"{value}", pprint.pformat(value), pprint.pformat([value, {"x": value}])]
+
+
+def test_every_public_class_has_a_sample():
+    """A class that becomes public needs a sample here, so that nothing escapes these tests."""
+    public = {name for name in khoros_analytics.__all__ if inspect.isclass(getattr(khoros_analytics, name))}
+    assert public == set(SAMPLES) | {name for name in ERRORS if name in khoros_analytics.__all__}
+    assert set(ERRORS) <= set(khoros_analytics.__all__)
+
+
+@pytest.mark.parametrize("make", [*SAMPLES.values(), *INNER.values()], ids=[*SAMPLES, *INNER])
+def test_nothing_shows_a_secret(make):
+    """No repr and no str of any class holds the password, the company key, a token, or a link with its signature."""
+    for text in shown(make()):
+        assert not [secret for secret in SECRETS if secret in text]
+
+
+@pytest.mark.parametrize("name", ERRORS)
+def test_errors_show_no_secret(name):
+    """Nor does an error that carries its job, nor its traceback."""
+    error = make_error(name)
+    try:
+        raise error
+    except KhorosError:
+        printed = traceback.format_exc()
+    for text in [*shown(error), printed]:
+        assert not [secret for secret in SECRETS if secret in text]
+
+
+@pytest.mark.parametrize("name", sorted(set(SAMPLES) - {"Client", "Job"}))
+def test_pickles_hold_no_secret(name):
+    """What can be pickled comes back, and its pickle holds no secret: no signed link lies about in a file."""
+    value = SAMPLES[name]()
+    for protocol in range(2, pickle.HIGHEST_PROTOCOL + 1):
+        written = pickle.dumps(value, protocol)
+        assert not [secret for secret in SECRETS if secret.encode() in written]
+        assert type(pickle.loads(written)) is type(value)
+
+
+@pytest.mark.parametrize("name", ["Attempt", "Team", "TimeZone", "Verdict", "Window"])
+def test_values_survive_a_pickle(name):
+    """Values come back from a pickle as they were."""
+    value = SAMPLES[name]()
+    assert pickle.loads(pickle.dumps(value)) == value
+    assert copy.deepcopy(value) == value
+
+
+@pytest.mark.parametrize("name", ERRORS)
+def test_errors_survive_a_pickle(name):
+    """An error comes back from another process with all it carries, but for the job, which belongs to a client."""
+    error = make_error(name)
+    written = pickle.dumps(error)
+    back = pickle.loads(written)
+    assert type(back) is type(error)
+    assert str(back) == str(error) == "job w: it is broken; start it again"
+    assert {**vars(back), "job": None} == {**vars(error), "job": None}
+    assert back.job is None
+    assert not [secret for secret in SECRETS if secret.encode() in written]
+    if isinstance(error, OSError):
+        assert (back.errno, back.strerror) == (error.errno, error.strerror)
+
+
+def test_notes_survive_a_pickle():
+    """What a caller has noted on an error goes along."""
+    error = make_error("ServerError")
+    error.add_note("while exporting March")
+    assert pickle.loads(pickle.dumps(error)).__notes__ == ["while exporting March"]
+
+
+# ---- the client
+
+
+@pytest.fixture
+def environment(monkeypatch):
+    for name, value in VARIABLES.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.delenv("KHOROS_ANALYTICS_REGION", raising=False)
+
+
+def test_client_with_credentials_of_its_own():
+    """A client that was given credentials refuses to be pickled, and says what to do instead."""
+    with pytest.raises(TypeError, match=r"that would write its credentials down.*KHOROS_ANALYTICS_USERNAME"):
+        pickle.dumps(make_client())
+    with pytest.raises(TypeError, match="not pickled"):
+        copy.deepcopy(make_client())
+
+
+@pytest.mark.parametrize("given", [{"username": USER}, {"password": PASSWORD}, {"company_key": KEY}])
+@pytest.mark.usefixtures("environment")
+def test_client_with_a_part_of_its_credentials(given):
+    """Nor is one pickled that was given only a part of them."""
+    with pytest.raises(TypeError, match="not pickled"):
+        pickle.dumps(Client(**given))
+
+
+@pytest.mark.parametrize("brought", [{"session": requests.Session()}, {"clock": VirtualClock()}])
+@pytest.mark.usefixtures("environment")
+def test_client_with_something_that_stays(brought):
+    """Nor one that was given a session or a clock, which exist in this process alone."""
+    with pytest.raises(TypeError, match="not pickled"):
+        pickle.dumps(Client(**brought))
+
+
+SETTINGS = {
+    "base_url": "https://other.example",
+    "timezone": "Europe/Berlin",
+    "requests_per_minute": 7,
+    "timeout": (3, 4),
+    "request_deadline": 99,
+    "retries": 2,
+}
+
+
+@pytest.mark.parametrize("settings", [{}, SETTINGS, {"region": "emea"}])
+def test_client_of_the_environment(settings, environment, monkeypatch):
+    """A client that finds its credentials in the environment is pickled without them, and finds those of the other."""
+    client = Client(**settings)
+    written = pickle.dumps(client)
+    assert not [secret for secret in SECRETS if secret.encode() in written]
+
+    monkeypatch.setenv("KHOROS_ANALYTICS_USERNAME", "another analyst")
+    back = pickle.loads(written)
+    assert repr(back) == repr(client).replace(USER, "another analyst")
+    assert back._settings == client._settings
+    assert back._timezone == client._timezone
+
+
+def test_job_is_not_pickled():
+    """A job is tied to its client and is not pickled; its token is what goes to another process."""
+    with pytest.raises(TypeError):
+        pickle.dumps(make_job())
+
+
+def test_job_for_people():
+    """A job's repr says what it is about: report, window with its zone, format and state."""
+    text = repr(make_job())
+    assert text == "<Job conversation 2019-03-01 to 2019-03-02 (UTC, end excluded), csv: started, not looked at yet>"
+
+
+def test_client_for_people():
+    """A client's repr says who asks whom."""
+    assert repr(make_client()) == "<Client analyst at https://api.example>"
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"password": 5},
+        {"username": "with:colon"},
+        {"base_url": f"https://{USER}:hush@api.example"},
+        {"base_url": "https://api.example?companyKey=hush"},
+        {"company_key": "hush\ud800"},
+        {"password": "hush\ud800"},
+        {"region": "mars"},
+    ],
+)
+def test_configuration_errors_show_no_secret(settings):
+    """A client that cannot be made says why, without repeating what is secret."""
+    given = {"username": USER, "password": PASSWORD, "company_key": KEY, **settings}
+    with pytest.raises(errors.ConfigurationError) as caught:
+        Client(**given)
+    hidden = [secret for secret in SECRETS if secret in str(caught.value)]
+    assert hidden == []

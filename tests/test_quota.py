@@ -1,0 +1,271 @@
+"""The quota on clocks that the tests advance: the limit holds for any 60 seconds, and nobody is overtaken."""
+
+import gc
+import logging
+import threading
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from khoros_analytics import Client, JobTimeoutError
+from khoros_analytics._clock import Deadline, VirtualClock
+from khoros_analytics._quota import Quota, share_of
+
+FOREVER = 10**9
+WAIT_FOR_THREADS = 30  # how long a broken test hangs before it fails
+
+
+class SteppedClock(VirtualClock):
+    """A clock on which sleepers sleep until the test moves it on, so that the test knows who waits."""
+
+    def __init__(self):
+        super().__init__()
+        self.finished = 0
+        self._changed = threading.Condition()
+        self._sleepers = []
+
+    def sleep(self, seconds):
+        woken = threading.Event()
+        with self._changed:
+            self._sleepers.append((self._now + seconds, woken))
+            self._changed.notify_all()
+        assert woken.wait(WAIT_FOR_THREADS)
+
+    def finish(self):
+        """One thread has come to its end."""
+        with self._changed:
+            self.finished += 1
+            self._changed.notify_all()
+
+    def settle(self, threads):
+        """Wait until each thread sleeps or has finished."""
+        with self._changed:
+            assert self._changed.wait_for(lambda: len(self._sleepers) + self.finished == threads, WAIT_FOR_THREADS)
+
+    def advance(self, seconds):
+        with self._changed:
+            self._now += seconds
+            due = [woken for until, woken in self._sleepers if until <= self._now]
+            self._sleepers = [(until, woken) for until, woken in self._sleepers if until > self._now]
+        for woken in due:
+            woken.set()
+
+
+def use(share, clock, took=0.0):
+    """Make one request; return when it started and when its answer began."""
+    share.enter(Deadline(clock, FOREVER))
+    started = clock.monotonic()
+    if took:
+        clock.sleep(took)
+    answered = clock.monotonic()
+    share.leave()
+    return started, answered
+
+
+def most_at_once(requests, window=60.0):
+    """The largest number of requests that a server could see in any window: each somewhere between its two times."""
+    starts = sorted(started for started, _ in requests)
+    # Just as a request starts, all count that were not answered a whole window ago.
+    return max(sum(began <= now < answered + window for began, answered in requests) for now in starts)
+
+
+@pytest.fixture
+def clock():
+    return VirtualClock()
+
+
+def test_no_wait_below_the_limit(clock):
+    """As many requests as the limit allows start at once."""
+    share = Quota(clock).share(20)
+    waits = [share.enter(Deadline(clock, FOREVER)) for _ in range(20)]
+    assert waits == [0.0] * 20
+
+
+def test_the_next_one_waits(clock):
+    """One more waits until the first has left the window, which begins with its answer."""
+    share = Quota(clock).share(2)
+    use(share, clock, took=7.0)
+    use(share, clock)
+    assert share.enter(Deadline(clock, FOREVER)) == pytest.approx(60.0)
+
+
+@given(
+    st.integers(1, 20),
+    st.lists(st.tuples(st.floats(0, 40), st.floats(0, 100)), min_size=1, max_size=60),
+)
+@example(20, [(0.0, 0.0)] * 60)
+@example(1, [(59.999, 0.001)] * 5)
+@example(3, [(0.0, 61.0)] * 10)
+def test_never_more_than_the_limit(limit, rhythm):
+    """However requests come, and however long their answers take, no 60 seconds of the server's see more."""
+    clock = VirtualClock()
+    share = Quota(clock).share(limit)
+    made = []
+    for idle, took in rhythm:
+        clock.sleep(idle)
+        made.append(use(share, clock, took))
+    assert most_at_once(made) <= limit
+
+
+@given(st.integers(1, 20), st.integers(0, 100))
+def test_no_time_is_lost(limit, more):
+    """A client that always has something to ask gets its whole quota: it waits for nothing else."""
+    clock = VirtualClock()
+    share = Quota(clock).share(limit)
+    began = clock.monotonic()
+    for _ in range(limit + more):
+        use(share, clock)
+    minutes = (limit + more - 1) // limit
+    assert clock.monotonic() - began == pytest.approx(60.0 * minutes)
+
+
+def test_threads_share_the_limit():
+    """Any number of threads together make no more requests than one."""
+    clock = VirtualClock()
+    quota = Quota(clock)
+    made = []
+
+    def work(share):
+        made.extend(use(share, clock, took=0.3) for _ in range(6))
+
+    threads = [threading.Thread(target=work, args=(quota.share(5),)) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(WAIT_FOR_THREADS)
+    # What is seen from outside is later than a start and earlier than an answer, so compare them in order.
+    starts, answers = sorted(started for started, _ in made), sorted(answered for _, answered in made)
+    assert len(made) == 48
+    assert all(start >= answers[number] + 60.0 - 1e-6 for number, start in enumerate(starts[5:]))
+
+
+def test_first_come_first_served():
+    """Whoever came first goes first, whatever the threads' scheduling."""
+    clock = SteppedClock()
+    quota = Quota(clock)
+    share = quota.share(1)
+    use(share, clock)
+    served = []
+
+    def work(name):
+        share.enter(Deadline(clock, FOREVER))
+        served.append(name)
+        share.leave()
+        clock.finish()
+
+    threads = [threading.Thread(target=work, args=(name,)) for name in range(6)]
+    for number, thread in enumerate(threads, 1):
+        thread.start()
+        clock.settle(number)
+    while clock.finished < len(threads):
+        clock.advance(2.5)
+        clock.settle(len(threads))
+    assert served == list(range(6))
+
+
+def test_lowest_limit_wins(clock):
+    """Where the limits of an account's clients differ, the lowest holds for all."""
+    quota = Quota(clock)
+    generous, strict = quota.share(20), quota.share(3)
+    assert [use(generous, clock)[0] - clock.monotonic() for _ in range(3)] == [0.0] * 3
+    assert generous.enter(Deadline(clock, FOREVER)) == pytest.approx(60.0)
+    assert strict.limit == 3
+
+
+def test_a_limit_ends_with_its_client(clock):
+    """The limit of a client that is gone does not hold any more."""
+    quota = Quota(clock)
+    generous, strict = quota.share(4), quota.share(1)
+    use(strict, clock)
+    del strict
+    gc.collect()
+    assert [generous.enter(Deadline(clock, FOREVER)) for _ in range(3)] == [0.0] * 3
+
+
+def test_deadline(clock):
+    """A wait ends at its deadline, with an error that says what it was for, and leaves the queue behind it."""
+    quota = Quota(clock)
+    share = quota.share(1)
+    use(share, clock)
+    began = clock.monotonic()
+    with pytest.raises(JobTimeoutError, match="the time was up while waiting for the quota of 1 requests a minute"):
+        share.enter(Deadline(clock, 12.0))
+    assert clock.monotonic() - began == pytest.approx(12.0)
+    assert share.enter(Deadline(clock, FOREVER)) == pytest.approx(48.0)
+
+
+def test_interruption(clock):
+    """A wait that is interrupted leaves the queue, so that nobody waits behind it for ever."""
+    quota = Quota(clock)
+    share = quota.share(1)
+    use(share, clock)
+
+    class Interrupting(VirtualClock):
+        def sleep(self, seconds):
+            raise KeyboardInterrupt
+
+    quota._clock = Interrupting(clock.monotonic())
+    with pytest.raises(KeyboardInterrupt):
+        share.enter(Deadline(clock, FOREVER))
+    quota._clock = clock
+    assert share.enter(Deadline(clock, FOREVER)) == pytest.approx(60.0)
+
+
+def test_long_waits_are_logged(clock, caplog):
+    """A wait of more than a second is logged once, a short one is not."""
+    caplog.set_level(logging.INFO, "khoros_analytics")
+    share = Quota(clock).share(2)
+    use(share, clock)
+    clock.sleep(59.5)
+    use(share, clock)
+    use(share, clock)
+    assert caplog.messages == []
+    use(share, clock)
+    assert caplog.messages == ["waiting 60 s for the quota of 2 requests a minute"]
+
+
+def test_one_quota_per_account(clock):
+    """Clients of the same server and company share a quota; those of another one, or on another clock, do not."""
+    share = share_of("https://a.example", "key", clock, 20)
+    assert share_of("https://a.example", "key", clock, 5).quota is share.quota
+    assert share_of("https://b.example", "key", clock, 20).quota is not share.quota
+    assert share_of("https://a.example", "another", clock, 20).quota is not share.quota
+    assert share_of("https://a.example", "key", VirtualClock(), 20).quota is not share.quota
+
+
+def test_clients_share_a_quota():
+    """Clients of one account that bring no clock of their own share its quota; the lowest of their limits holds."""
+    first, second = (Client("user", "password", "key", requests_per_minute=limit) for limit in (20, 7))
+    shares = [client._transport._share for client in (first, second)]
+    assert shares[0].quota is shares[1].quota
+    assert shares[0].quota._limit() == 7
+
+
+def test_quota_outlives_its_clients(clock):
+    """A new client of the same account still waits for what an earlier one asked."""
+    share = share_of("https://c.example", "key", clock, 1)
+    use(share, clock)
+    del share
+    gc.collect()
+    assert share_of("https://c.example", "key", clock, 1).enter(Deadline(clock, FOREVER)) == pytest.approx(60.0)
+
+
+def test_keys_are_not_kept(clock, monkeypatch):
+    """No company key can be read from what the process remembers of its accounts."""
+    kept = {}
+    monkeypatch.setattr("khoros_analytics._quota._quotas", kept)
+    share = share_of("https://a.example", "the company key", clock, 20)
+    assert len(kept) == 1
+    assert "the company key" not in f"{kept} {vars(share)} {vars(share.quota)}"
+
+
+def test_forgotten_accounts_take_no_memory(monkeypatch):
+    """An account that nobody uses any more is forgotten once its last request is a minute old."""
+    kept = {}
+    monkeypatch.setattr("khoros_analytics._quota._quotas", kept)
+    clock = VirtualClock()
+    for number in range(50):
+        use(share_of("https://a.example", str(number), clock, 20), clock)
+        clock.sleep(61)
+    assert len(kept) <= 2

@@ -1,0 +1,146 @@
+"""Secrets do not get into texts, in whatever spelling they travel."""
+
+import base64
+import logging
+import string
+import threading
+from urllib.parse import quote, quote_plus
+
+import pytest
+from hypothesis import assume, example, given
+from hypothesis import strategies as st
+
+from khoros_analytics._redaction import Redactor, quiet_urllib3
+
+KEY = "cömpany key/+=&1"
+
+
+def base64_of(text):
+    return base64.b64encode(text.encode("utf-8", "surrogatepass")).decode()
+
+
+SPELLINGS = {
+    "as it is": str,
+    "in a path": lambda text: quote(text.encode("utf-8", "surrogatepass"), safe=""),
+    "in a path, slashes kept": lambda text: quote(text.encode("utf-8", "surrogatepass")),
+    "in a form": lambda text: quote_plus(text.encode("utf-8", "surrogatepass")),
+    "in small letters": lambda text: quote(text.encode("utf-8", "surrogatepass"), safe="").lower(),
+    "for HTTP Basic": base64_of,
+    "in base64 for URLs": lambda text: base64.urlsafe_b64encode(text.encode("utf-8", "surrogatepass")).decode(),
+}
+# Without the stars that stand for a secret, and without what the text around it is made of.
+secrets = st.text(st.characters(exclude_characters="*<>", exclude_categories=["Zs", "Cc"]), min_size=4, max_size=30)
+around = st.text(" <>*", max_size=5)
+
+
+@pytest.mark.parametrize("how", SPELLINGS)
+def test_spelling(how):
+    """A secret is hidden in each spelling in which it travels, and the text around it stays."""
+    assert Redactor([KEY])(f"before <{SPELLINGS[how](KEY)}> after") == "before <***> after"
+
+
+@given(secrets, st.sampled_from(sorted(SPELLINGS)), around, around)
+@example("%41a+", "in a path", "", "")
+@example("a" * 4, "for HTTP Basic", "*", "")
+def test_any_secret(secret, how, before, after):
+    """Whatever a secret holds, no spelling of it survives."""
+    spelled = SPELLINGS[how](secret)
+    assume("lower" not in how or "%" in spelled)
+    assert spelled not in Redactor([secret])(f"{before}{spelled}{after}")
+
+
+@given(st.lists(secrets, min_size=1, max_size=4), st.text(max_size=20))
+def test_many_secrets(hidden, text):
+    """All secrets are hidden, also where one is a part of another."""
+    redact = Redactor([*hidden, hidden[0] + hidden[-1]])
+    found = redact(f" {text} ".join([*hidden, hidden[0] + hidden[-1]]))
+    assert not [secret for secret in hidden if secret in found]
+
+
+@given(st.text(string.ascii_letters + string.digits + " .,-", max_size=200))
+def test_innocent_text(text):
+    """Text without any secret in it stays as it is."""
+    assume("basic" not in text.lower())
+    assume("bearer" not in text.lower())
+    assert Redactor(["§§§§", KEY])(text) == text
+
+
+@pytest.mark.parametrize(
+    ("secret", "text", "expected"),
+    [
+        ("a", "a cat and a dog", "*** cat and *** dog"),
+        ("key", "the key of a keyboard", "the *** of a keyboard"),
+        ("", "nothing at all", "nothing at all"),
+    ],
+)
+def test_short_secrets(secret, text, expected):
+    """A secret of a few letters counts where it stands alone: messages stay readable."""
+    assert Redactor([secret])(text) == expected
+
+
+URLS = [
+    # a text of the server's or of a library's, what is left of it
+    ("see https://files.example/a/b.csv?X-Sig=abc&e=1 now", "see https://files.example/a/b.csv?*** now"),
+    ('{"downloadUrl":"https://x.example/f?t=abc","n":1}', '{"downloadUrl":"https://x.example/f?***","n":1}'),
+    (r'{"u":"https:\/\/x.example\/f?t=abc"}', r'{"u":"https:\/\/x.example\/f?***"}'),
+    ("http://user:pass@x.example/f", "http://***@x.example/f"),
+    ("HTTPS://X.EXAMPLE/F?T=ABC", "HTTPS://X.EXAMPLE/F?***"),
+    ("url: /api/public/x?companyKey=abc&y=1", "url: /api/public/x?companyKey=***&y=1"),
+    ('{"companyKey": "abc"}', '{"companyKey": "***"}'),
+    ("analyticsAccessToken=53u6j8%3D%3D", "analyticsAccessToken=***"),
+    ("password: hush", "password: ***"),
+    ("Authorization: Basic dXNlcjpwYXNz", "Authorization: Basic ***"),
+    ("authorization: bearer abc.def-ghi", "authorization: bearer ***"),
+    ("basic facts", "basic facts"),
+    ("https://docs.example/page stays", "https://docs.example/page stays"),
+]
+
+
+@pytest.mark.parametrize(("text", "expected"), URLS)
+def test_unknown_secrets(text, expected):
+    """Queries of URLs, users in them, tokens and credentials are hidden even where nobody knows them beforehand."""
+    assert Redactor([])(text) == expected
+
+
+def test_repr():
+    """A redactor knows all secrets and shows none."""
+    assert KEY not in repr(Redactor([KEY]))
+
+
+# ---- urllib3's own log
+
+
+@pytest.fixture
+def urllib3_log(caplog):
+    caplog.set_level(logging.DEBUG, "urllib3")
+    return logging.getLogger("urllib3.connectionpool")
+
+
+def test_quiet_urllib3(urllib3_log, caplog):
+    """What urllib3 logs of a request of ours has no query in it."""
+    with quiet_urllib3():
+        urllib3_log.debug('%s://%s "GET %s HTTP/1.1" %s', "https", "x.example", "/a?companyKey=hush&b=1", 200)
+    assert caplog.messages == ['https://x.example "GET /a?*** HTTP/1.1" 200']
+    assert "hush" not in repr(caplog.records[0].__dict__)
+
+
+def test_urllib3_of_others(urllib3_log, caplog):
+    """What others send, before, after, or meanwhile in another thread, is logged as ever."""
+    line = ('"GET %s"', "/a?b=1")
+    with quiet_urllib3():
+        other = threading.Thread(target=urllib3_log.debug, args=line)
+        other.start()
+        other.join()
+    urllib3_log.debug(*line)
+    assert caplog.messages == ['"GET /a?b=1"'] * 2
+
+
+def test_quiet_urllib3_within_itself(urllib3_log, caplog):
+    """A block within a block ends with the outer one, also after an error."""
+    with quiet_urllib3():
+        with pytest.raises(ValueError, match="broken"), quiet_urllib3():
+            raise ValueError("broken")
+        urllib3_log.debug("GET /a?b=1")
+    urllib3_log.debug("GET /a?b=1")
+    assert caplog.messages == ["GET /a?***", "GET /a?b=1"]
+    assert len(urllib3_log.filters) == 1
