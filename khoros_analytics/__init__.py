@@ -1,33 +1,38 @@
 """Exports of the Khoros Care Analytics Reports API: one line from a report's name to a file on disk."""
 
-from ._client import Client
-from ._clock import Clock
-from ._job import Job
-from ._messages import Attempt, Status, Team, TimeZone, Verdict
-from ._report_methods import Metrics
+from importlib import import_module
+from typing import TYPE_CHECKING
+
 from ._version import __version__
-from .errors import (
-    ApiError,
-    AuthenticationError,
-    ConfigurationError,
-    DownloadError,
-    DownloadExpiredError,
-    IncompleteDownloadError,
-    JobError,
-    JobFailedError,
-    JobTimeoutError,
-    KhorosError,
-    ParameterError,
-    RateLimitError,
-    RequestRejectedError,
-    ServerError,
-    TargetError,
-    TargetExistsError,
-    TransportError,
-    UnexpectedReplyError,
-    UntrustedUrlError,
-)
-from .times import Window
+
+if TYPE_CHECKING:
+    from ._client import Client
+    from ._clock import Clock
+    from ._job import Job
+    from ._messages import Attempt, Status, Team, TimeZone, Verdict
+    from ._report_methods import Metrics
+    from .errors import (
+        ApiError,
+        AuthenticationError,
+        ConfigurationError,
+        DownloadError,
+        DownloadExpiredError,
+        IncompleteDownloadError,
+        JobError,
+        JobFailedError,
+        JobTimeoutError,
+        KhorosError,
+        ParameterError,
+        RateLimitError,
+        RequestRejectedError,
+        ServerError,
+        TargetError,
+        TargetExistsError,
+        TransportError,
+        UnexpectedReplyError,
+        UntrustedUrlError,
+    )
+    from .times import Window
 
 __all__ = [
     "ApiError",
@@ -61,3 +66,48 @@ __all__ = [
     "Window",
     "__version__",
 ]
+
+# Each name is loaded when it is first used: a program that imports this package and then waits, or fails, or only
+# prints its own help, does not pay for all of it.
+_HOMES = {
+    "._client": ("Client",),
+    "._clock": ("Clock",),
+    "._job": ("Job",),
+    "._messages": ("Attempt", "Status", "Team", "TimeZone", "Verdict"),
+    "._report_methods": ("Metrics",),
+    ".errors": (
+        "ApiError",
+        "AuthenticationError",
+        "ConfigurationError",
+        "DownloadError",
+        "DownloadExpiredError",
+        "IncompleteDownloadError",
+        "JobError",
+        "JobFailedError",
+        "JobTimeoutError",
+        "KhorosError",
+        "ParameterError",
+        "RateLimitError",
+        "RequestRejectedError",
+        "ServerError",
+        "TargetError",
+        "TargetExistsError",
+        "TransportError",
+        "UnexpectedReplyError",
+        "UntrustedUrlError",
+    ),
+    ".times": ("Window",),
+}
+
+
+def __getattr__(name: str) -> object:
+    for module, names in _HOMES.items():
+        if name in names:
+            value: object = getattr(import_module(module, __name__), name)
+            globals()[name] = value
+            return value
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

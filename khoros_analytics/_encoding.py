@@ -16,7 +16,7 @@ __all__ = ["NOT_KEYWORDS", "Pairs", "decode", "did_you_mean", "encode_extra", "e
 Pairs = tuple[tuple[str, str], ...]
 """Wire names and values, in the order in which they are sent."""
 
-_WHOLE = re.compile(r"-?\d{1,13}", re.ASCII)
+_WHOLE = r"-?[0-9]{1,13}"
 NOT_KEYWORDS = ("company_key", "start", "end")
 """Parameters that every call has in another way than as a keyword."""
 
@@ -220,7 +220,7 @@ def _readings(row: Parameter, texts: list[str]) -> list[object]:
     if row.kind is Kind.COMMA:
         return [text.split(",")]
     if row.kind is Kind.MILLISECONDS:
-        return [timedelta(milliseconds=int(text))] if _WHOLE.fullmatch(text) else []
+        return [timedelta(milliseconds=int(text))] if re.fullmatch(_WHOLE, text) else []
     if row.kind is Kind.FLAG:
         known: list[tuple[str, object]] = [("true", True), ("false", False)]
     elif row.kind is Kind.CHOICE:

@@ -33,7 +33,7 @@ LINK_LIFE = timedelta(hours=24)
 _PATIENCE = 600.0  # how long an export may be CLOSED without offering a file, in seconds
 
 
-@frozen
+@frozen(eq=False)
 class Service:
     """What all exports of one client share.
 

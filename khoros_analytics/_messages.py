@@ -25,7 +25,7 @@ class Action(Enum):
     LOOKUP = "look-up"
 
 
-@frozen
+@frozen(eq=False)
 class Call:
     """One request, before it is sent.
 
@@ -48,7 +48,7 @@ class Call:
     headers: Mapping[str, str] = Factory(dict)
 
 
-@frozen
+@frozen(eq=False)
 class Reply:
     """One answer, read whole.
 

@@ -12,19 +12,18 @@ __all__ = ["Redactor", "quiet_urllib3"]
 
 _STARS = "***"
 _SHORT = 4
+# Not compiled here: most programs import this package more often than they fail, and re keeps what it has compiled.
 _PATTERNS = (
     # Every query string goes, whatever it is called: a signed link hides its signature under any name.
-    (re.compile(r"(\bhttps?:\\?/\\?/[^\s\"'<>?]*)\?[^\s\"'<>]*", re.IGNORECASE), rf"\1?{_STARS}"),
-    (re.compile(r"(\bhttps?://)[^\s/\"'<>@]*@", re.IGNORECASE), rf"\1{_STARS}@"),
+    (r"(\bhttps?:\\?/\\?/[^\s\"'<>?]*)\?[^\s\"'<>]*", rf"\1?{_STARS}"),
+    (r"(\bhttps?://)[^\s/\"'<>@]*@", rf"\1{_STARS}@"),
     (
-        re.compile(
-            r"\b((?:companyKey|analyticsAccessToken|password|token)\W{0,3}[=:]\W{0,3})[^&\s\"'<>,}]+", re.IGNORECASE
-        ),
+        r"\b((?:companyKey|analyticsAccessToken|password|token)\W{0,3}[=:]\W{0,3})[^&\s\"'<>,}]+",
         rf"\1{_STARS}",
     ),
-    (re.compile(r"\b((?:Basic|Bearer)\s+)[A-Za-z0-9+/=._~-]{6,}", re.IGNORECASE), rf"\1{_STARS}"),
+    (r"\b((?:Basic|Bearer)\s+)[A-Za-z0-9+/=._~-]{6,}", rf"\1{_STARS}"),
 )
-_QUERY = re.compile(r"\?[^\s\"')>]+")
+_QUERY = r"\?[^\s\"')>]+"
 
 
 class Redactor:
@@ -50,7 +49,7 @@ class Redactor:
         if self._secrets:
             text = self._secrets.sub(_STARS, text)
         for pattern, replacement in _PATTERNS:
-            text = pattern.sub(replacement, text)
+            text = re.sub(pattern, replacement, text, flags=re.IGNORECASE)
         return text
 
 
@@ -76,7 +75,7 @@ class _QueryFilter(logging.Filter):
 
     def filter(self, record: logging.LogRecord) -> bool:
         if getattr(self.sending, "depth", 0):
-            record.msg, record.args = _QUERY.sub(f"?{_STARS}", record.getMessage()), ()
+            record.msg, record.args = re.sub(_QUERY, f"?{_STARS}", record.getMessage()), ()
         return True
 
 

@@ -43,7 +43,7 @@ _MOST_KEPT_ALIVE = 32  # as many threads may share a client without urllib3's wa
 T = TypeVar("T")
 
 
-@frozen
+@frozen(eq=False)
 class Credentials:
     """Who asks. No repr shows what is secret.
 

@@ -13,8 +13,8 @@ __all__ = ["BaseUrl", "Target"]
 
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 # Parsers disagree on backslashes, white space and control characters, and an attacker lives in the gap between them.
-_UNREADABLE = re.compile(r"[\\\s\x00-\x1f\x7f]")
-_DOTS = re.compile(r"(?:^|/)(?:\.|%2e){1,2}(?:/|$)", re.IGNORECASE)
+_UNREADABLE = r"[\\\s\x00-\x1f\x7f]"
+_DOTS = r"(?i)(?:^|/)(?:\.|%2e){1,2}(?:/|$)"
 
 
 @frozen
@@ -116,7 +116,7 @@ class BaseUrl:
     def _api_path(self, path: str) -> str | None:
         """Return a path of the API from its prefix on, or None for any other."""
         for start in dict.fromkeys((self.folder, "")):
-            if path.startswith(f"{start}{API_PREFIX}/") and not _DOTS.search(path):
+            if path.startswith(f"{start}{API_PREFIX}/") and not re.search(_DOTS, path):
                 return path[len(start) :]
         return None
 
@@ -141,7 +141,7 @@ def _joined(current: str, location: str) -> str:
 
 def _split(url: object) -> SplitResult | None:
     """Split a URL, or return None where it has no host or two parsers could read it differently."""
-    if not isinstance(url, str) or _UNREADABLE.search(url) or not url.isascii():
+    if not isinstance(url, str) or re.search(_UNREADABLE, url) or not url.isascii():
         return None
     try:
         parts = urlsplit(url)

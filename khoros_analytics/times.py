@@ -18,8 +18,8 @@ _MILLISECOND = timedelta(milliseconds=1)
 # 100,000,000,000 ms is in March 1973: a smaller number is a time in seconds, as most Unix tools print it.
 _LOOKS_LIKE_SECONDS = 100_000_000_000
 _END_MS = 253_370_764_800_000  # the year 9999, in which a zone's offset can leave the calendar
-_EPOCH_TEXT = re.compile(r"\d{11,}")
-_DATE_TEXT = re.compile(r"\d{4}-?\d\d-?\d\d|\d{4}-?W\d\d(-?\d)?")
+_EPOCH_TEXT = r"\d{11,}"
+_DATE_TEXT = r"\d{4}-?\d\d-?\d\d|\d{4}-?W\d\d(-?\d)?"
 _WANTED = (
     "give a datetime, a date, ISO 8601 text such as '2019-02-01' or '2019-02-01T09:30+01:00', or epoch milliseconds"
 )
@@ -150,10 +150,10 @@ def parse_moment(value: Moment, zone: ZoneInfo) -> int:
 
 def _parse_text(text: str) -> datetime | date | int:
     text = text.strip()
-    if _EPOCH_TEXT.fullmatch(text):
+    if re.fullmatch(_EPOCH_TEXT, text):
         return int(text)
     try:
-        if _DATE_TEXT.fullmatch(text):
+        if re.fullmatch(_DATE_TEXT, text):
             return date.fromisoformat(text)
         return datetime.fromisoformat(text)
     except ValueError as error:
