@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from ._client import Client
     from ._clock import Clock
     from ._job import Job
+    from ._listing import Jobs, JournalLine
     from ._messages import Attempt, Status, Team, TimeZone, Verdict
     from ._report_methods import Metrics
     from .errors import (
@@ -48,6 +49,8 @@ __all__ = [
     "JobError",
     "JobFailedError",
     "JobTimeoutError",
+    "Jobs",
+    "JournalLine",
     "KhorosError",
     "Metrics",
     "ParameterError",
@@ -73,6 +76,7 @@ _HOMES = {
     "._client": ("Client",),
     "._clock": ("Clock",),
     "._job": ("Job",),
+    "._listing": ("Jobs", "JournalLine"),
     "._messages": ("Attempt", "Status", "Team", "TimeZone", "Verdict"),
     "._report_methods": ("Metrics",),
     ".errors": (

@@ -9,27 +9,26 @@ from zoneinfo import ZoneInfo
 
 from ._arguments import encode, find_report
 from ._clock import Clock
-from ._export import Export, Service, start_export
+from ._credentials import Secret, find_credentials
+from ._export import Export, Service
 from ._history import History
 from ._job import Job
+from ._journal import Journal
+from ._listing import Jobs, JournalLine
 from ._messages import Team, TimeZone
 from ._protocol import lookup_call, parse_rows
 from ._quota import share_of
 from ._report_methods import ReportMethods
-from ._token import read_token
-from ._transport import Credentials, Session, Transport
+from ._starting import reattach, start_export
+from ._token import account_mark, read_token
+from ._transport import Session, Transport
 from ._urls import BaseUrl
-from .errors import ConfigurationError
+from .errors import ConfigurationError, ParameterError
 from .reports import BASE_URLS, REQUESTS_PER_MINUTE
 from .times import Moment, parse_zone
 
 __all__ = ["Client"]
 
-_VARIABLES = {
-    "username": "KHOROS_ANALYTICS_USERNAME",
-    "password": "KHOROS_ANALYTICS_PASSWORD",
-    "company_key": "KHOROS_ANALYTICS_COMPANY_KEY",
-}
 _REGION, _URL = "KHOROS_ANALYTICS_REGION", "KHOROS_ANALYTICS_URL"
 
 
@@ -41,10 +40,11 @@ class Client(ReportMethods):
 
     What is omitted comes from the environment: ``KHOROS_ANALYTICS_USERNAME``, ``KHOROS_ANALYTICS_PASSWORD``,
     ``KHOROS_ANALYTICS_COMPANY_KEY``, ``KHOROS_ANALYTICS_REGION``, ``KHOROS_ANALYTICS_URL``. An argument beats the
-    environment, and a URL beats a region.
+    environment, the environment beats the keyring, and a URL beats a region.
 
     Args:
-        username: The API user (HTTP Basic, with the password).
+        username: The API user (HTTP Basic, with the password). This and the next two may each be a text, or a function
+            without arguments that returns it; it is called once, here.
         password: The API user's password; any Unicode text.
         company_key: The company's key, as the vendor's Analytics API Settings show it.
         region: ``"us"`` or ``"emea"``, for the vendor's own base URLs; ``"us"`` when nothing says otherwise.
@@ -55,11 +55,17 @@ class Client(ReportMethods):
         timeout: The seconds for one connect and for one read; one number is for both.
         request_deadline: The seconds for one call with all its repetitions and waits.
         retries: How often a call is repeated, where that is safe.
+        journal: A file in which every export is written down, so that a later run finds it again instead of starting
+            it twice; see :meth:`jobs`. It holds no secret, and is readable by its owner alone.
         session: A ``requests.Session`` of your own, with its proxies, certificates and adapters. It stays open.
         clock: What reads time and sleeps; for tests.
+        max_bytes: How large a downloaded file may be, in bytes; no limit when not given.
+        keyring: The service of the system's keyring in which what neither an argument nor the environment gives is
+            looked up, under the names ``username``, ``password`` and ``company_key``. Needs the extra ``keyring``.
 
     Raises:
         ConfigurationError: Something is missing or cannot be used; the message names the argument and the variable.
+        ImportError: A keyring was named, and the extra ``keyring`` is not installed.
 
     Example:
         >>> client = Client("analyst", "a secret", "a key", region="emea")
@@ -69,9 +75,9 @@ class Client(ReportMethods):
 
     def __init__(
         self,
-        username: str | None = None,
-        password: str | None = None,
-        company_key: str | None = None,
+        username: Secret | None = None,
+        password: Secret | None = None,
+        company_key: Secret | None = None,
         *,
         region: str | None = None,
         base_url: str | None = None,
@@ -80,10 +86,13 @@ class Client(ReportMethods):
         timeout: float | tuple[float, float] = (10, 60),
         request_deadline: float = 300,
         retries: int = 5,
+        journal: str | os.PathLike[str] | None = None,
         session: Session | None = None,
         clock: Clock | None = None,
+        max_bytes: int | None = None,
+        keyring: str | None = None,
     ) -> None:
-        credentials = _credentials({"username": username, "password": password, "company_key": company_key})
+        credentials = find_credentials(username, password, company_key, keyring)
         base = BaseUrl.parse(_base_url(base_url, region))
         clock = clock or Clock()
         self._username = credentials.username
@@ -101,7 +110,13 @@ class Client(ReportMethods):
             retries=_whole("retries", retries, least=0),
             session=_session(session),
         )
-        self._service = Service(self._transport)
+        account = account_mark(base.origin, credentials.company_key)
+        self._service = Service(
+            self._transport,
+            account,
+            None if journal is None else Journal(journal, account, clock),
+            None if max_bytes is None else _whole("max_bytes", max_bytes, least=1),
+        )
         # A pickle holds no credentials, so only a client that finds them in its environment can come back from one.
         self._from_environment = (username, password, company_key) == (None, None, None)
         self._settings = {
@@ -112,6 +127,9 @@ class Client(ReportMethods):
             "timeout": timeout,
             "request_deadline": request_deadline,
             "retries": retries,
+            "journal": journal,
+            "max_bytes": max_bytes,
+            "keyring": keyring,
         }
         self._poolable = session is None and type(clock) is Clock
 
@@ -159,8 +177,11 @@ class Client(ReportMethods):
             {'format': 'csv', 'team_ids': ['6222']}
         """
         report = find_report(name)
+        fresh = arguments.pop("fresh", False)
         request = encode(report, start, end, arguments, timezone=self._timezone)
-        return Job(start_export(self._service, request))
+        if not isinstance(fresh, bool):
+            raise ParameterError(f"{name}: fresh: {fresh!r} is no flag; give True or False")
+        return Job(start_export(self._service, request, fresh=fresh))
 
     def job(self, token: str) -> Job:
         """Find a job again that was started earlier, in this process or another. Nothing is asked of the server yet.
@@ -179,7 +200,28 @@ class Client(ReportMethods):
             >>> client.job(token).wait().status.detail
             'COMPLETED'
         """
-        return Job(Export(self._service, read_token(token, self._service.account)))
+        identity = read_token(token, self._service.account)
+        entry = self._service.journal.find(identity) if self._service.journal else None
+        return Job(reattach(self._service, entry) if entry else Export(self._service, identity))
+
+    def jobs(self) -> Jobs:
+        """List the journal: every export that was asked for with it, newest first.
+
+        Returns:
+            Its lines, which a notebook shows as a table. ``client.job(line.token)`` goes on with one.
+
+        Raises:
+            ConfigurationError: This client keeps no journal, or its file cannot be read.
+
+        Example:
+            >>> with Client(journal="exports.sqlite", **sandbox.settings) as client:
+            ...     path = client.author("2019-02-01", "2019-02-02").download()
+            ...     client.jobs()[0].state
+            'saved'
+        """
+        if self._service.journal is None:
+            raise ConfigurationError("this client keeps no journal; make it with Client(journal='exports.sqlite')")
+        return Jobs(JournalLine.of(entry, self._service.account) for entry in self._service.journal.entries())
 
     def teams(self) -> list[Team]:
         """List the company's teams, for the ``team_ids`` of the reports that take them.
@@ -229,33 +271,6 @@ class Client(ReportMethods):
 
 def _from_settings(settings: Mapping[str, Any]) -> Client:
     return Client(**settings)
-
-
-def _credentials(given: Mapping[str, object]) -> Credentials:
-    found: dict[str, str] = {}
-    for name, variable in _VARIABLES.items():
-        value = given[name] if given[name] is not None else os.environ.get(variable)
-        if not isinstance(value, str | None):
-            raise ConfigurationError(f"{name} must be text, not {type(value).__name__}")
-        if value:
-            found[name] = value
-    missing = [f"{name} (or the variable {_VARIABLES[name]})" for name in _VARIABLES if name not in found]
-    if missing:
-        raise ConfigurationError(f"these are missing: {', '.join(missing)}; give them to Client, or set the variables")
-    if ":" in found["username"]:
-        raise ConfigurationError("username holds a colon, which HTTP Basic cannot carry; is it the user's name alone?")
-    for name, value in found.items():
-        if not _is_sendable(value):
-            raise ConfigurationError(f"{name} holds characters that cannot be encoded as UTF-8")
-    return Credentials(**found)
-
-
-def _is_sendable(text: str) -> bool:
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
 
 
 def _base_url(base_url: str | None, region: str | None) -> str:

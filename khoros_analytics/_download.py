@@ -1,27 +1,30 @@
 """Bytes to a file that is whole or absent: a temporary file beside the target, and a rename at the very end."""
 
 import os
-import secrets
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager, suppress
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, suppress
 from pathlib import Path
-from typing import BinaryIO, Protocol
+from typing import Protocol
 
-from attrs import define, field, frozen
+from attrs import frozen
 
+from ._body import PIECE, Body
 from ._clock import Deadline
 from ._messages import Action
+from ._parts import Part, on_disk, open_part, write_all
 from ._retry import FailuresInARow, repeat
 from ._stream import Stream
-from .errors import IncompleteDownloadError, KhorosError, TargetError, TargetExistsError, UnexpectedReplyError
+from .errors import (
+    IncompleteDownloadError,
+    JobTimeoutError,
+    RateLimitError,
+    ServerError,
+    TargetError,
+    TargetExistsError,
+    TransportError,
+)
 
 __all__ = ["SavedFile", "Source", "check_place", "copy", "fetch", "locate"]
-
-PIECE = 1024 * 1024
-"""How much is read at once, in bytes: as fast as larger pieces, and small in memory."""
-
-_OK, _PARTIAL, _NOT_SATISFIABLE = 200, 206, 416
-_HTML = (b"<!doctype html", b"<html")
 
 
 class Source(Protocol):
@@ -84,7 +87,7 @@ def locate(path: str | os.PathLike[str] | None, default_name: str) -> Path:
         TargetError: There is no such folder.
     """
     given = Path("." if path is None else path).expanduser().absolute()
-    with _disk(given, "cannot be used"):
+    with on_disk(given, "cannot be used"):
         if given.is_dir():
             return given / default_name
         if path is not None and os.fspath(path).endswith(("/", os.sep)):
@@ -103,7 +106,7 @@ def check_place(target: Path, *, overwrite: bool) -> None:
         TargetExistsError: A file is there already.
         TargetError: There is no such folder, or something else is in the way.
     """
-    with _disk(target, "cannot be written"):
+    with on_disk(target, "cannot be written"):
         folder = target.parent
         if not folder.is_dir():
             raise TargetError(f"{target} cannot be written: there is no folder {folder}; make it first", path=target)
@@ -121,23 +124,28 @@ def fetch(
     source: Source,
     target: Path,
     *,
+    owner: str,
     overwrite: bool,
     sleep: Callable[[float], None],
     deadline: Deadline,
     retries: int,
+    max_bytes: int | None = None,
 ) -> SavedFile:
     """Bring a file to disk.
 
     A body that breaks is continued where it broke when the host can do that, and begun anew when it cannot. Failures
-    are counted from the last progress on, so that a poor link that moves on gets there.
+    are counted from the last progress on, so that a poor link that moves on gets there. What has arrived when it fails
+    for good stays beside the target, if the next call can go on with it.
 
     Args:
         source: Where the bytes come from.
         target: Where the file goes; see :func:`locate`.
+        owner: Whose file it is: a later call for the same owner and target goes on where this one stopped.
         overwrite: Whether a file that is there may be replaced.
         sleep: What sleeps.
         deadline: When to give up.
         retries: How many failures in a row are borne.
+        max_bytes: How large the file may be.
 
     Returns:
         The file in its place.
@@ -147,15 +155,26 @@ def fetch(
         KhorosError: What the last attempt ended in.
     """
     failures = FailuresInARow()
-    with _part_of(target) as (file, part):
-        body = _Body(file, part)
+    with open_part(target, owner) as part:
+        body = Body(part, max_bytes)
 
         def attempt() -> None:
             with source.open(body.headers()) as stream:
                 body.take(stream, failures.progress)
 
-        repeat(attempt, Action.DOWNLOAD, sleep=sleep, deadline=deadline, retries=retries, failures=failures)
-        _put_in_place(file, part, target, overwrite=overwrite)
+        try:
+            repeat(attempt, Action.DOWNLOAD, sleep=sleep, deadline=deadline, retries=retries, failures=failures)
+        except (
+            TransportError,
+            IncompleteDownloadError,
+            ServerError,
+            RateLimitError,
+            JobTimeoutError,
+            KeyboardInterrupt,
+        ):
+            part.keep = body.can_go_on()
+            raise
+        _put_in_place(part, target, overwrite=overwrite)
     return SavedFile.of(target)
 
 
@@ -170,95 +189,24 @@ def copy(saved: SavedFile, target: Path, *, overwrite: bool) -> SavedFile:
     Raises:
         TargetError: The disk does not take it.
     """
-    with _part_of(target) as (file, part), _disk(target, "cannot be written"), saved.path.open("rb") as original:
+    with open_part(target, None) as part, on_disk(target, "cannot be written"), saved.path.open("rb") as original:
         while piece := original.read(PIECE):
-            _write_all(file, piece)
-        _put_in_place(file, part, target, overwrite=overwrite)
+            write_all(part.file, piece)
+        _put_in_place(part, target, overwrite=overwrite)
     return SavedFile.of(target)
 
 
-@define
-class _Body:
-    """What of the file has arrived."""
-
-    file: BinaryIO = field(repr=False)
-    path: Path
-    size: int = 0
-    furthest: int = 0
-    validator: str | None = None
-
-    def headers(self) -> dict[str, str]:
-        """Ask for the rest where it is certain to fit what is there, else for everything."""
-        whole = {"Accept-Encoding": "identity"}
-        if not (self.size and self.validator):
-            return whole
-        return {**whole, "Range": f"bytes={self.size}-", "If-Range": self.validator}
-
-    def take(self, stream: Stream, progress: Callable[[], None]) -> None:
-        """Write one answer's body behind what is there, or in its place."""
-        if stream.status_code != _PARTIAL or self._start_of(stream) != self.size:
-            self._restart()
-        if stream.status_code == _NOT_SATISFIABLE or (stream.status_code == _PARTIAL and not self.size):
-            raise IncompleteDownloadError("the rest of the file does not fit what had arrived; beginning anew")
-        self.validator = None if stream.encoding else _validator(stream.headers)
-        while piece := stream.read(PIECE):
-            if not self.size and piece.lstrip()[:14].lower().startswith(_HTML):
-                raise UnexpectedReplyError("an HTML page came instead of the file", status_code=stream.status_code)
-            self._write(piece)
-            if self.size > self.furthest:
-                self.furthest = self.size
-                progress()
-
-    def _start_of(self, stream: Stream) -> int | None:
-        unit, _, rest = stream.headers.get("Content-Range", "").partition(" ")
-        start = rest.partition("-")[0]
-        return int(start) if unit == "bytes" and start.isdecimal() else None
-
-    def _restart(self) -> None:
-        with _disk(self.path, "cannot be written"):
-            self.file.seek(0)
-            self.file.truncate()
-        self.size = 0
-
-    def _write(self, piece: bytes) -> None:
-        with _disk(self.path, "cannot be written"):
-            _write_all(self.file, piece)
-        self.size += len(piece)
-
-
-def _validator(headers: Mapping[str, str]) -> str | None:
-    """Return what names this version of the file: a strong ETag, or else its date."""
-    tag = headers.get("ETag")
-    if tag and not tag.startswith("W/"):
-        return tag
-    return headers.get("Last-Modified")
-
-
-@contextmanager
-def _part_of(target: Path) -> Iterator[tuple[BinaryIO, Path]]:
-    """Open a temporary file beside the target, and leave none behind."""
-    part = target.with_name(f".{target.name}.{secrets.token_hex(4)}.part")
-    with _disk(target, "cannot be written"):
-        # Not tempfile: its files are for their owner alone, this one becomes an ordinary file.
-        descriptor = os.open(part, os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o666)
-    try:
-        with open(descriptor, "r+b", buffering=0) as file:  # noqa: PTH123 - a descriptor has no path to open
-            yield file, part
-    finally:
-        with suppress(OSError):
-            part.unlink(missing_ok=True)
-
-
-def _put_in_place(file: BinaryIO, part: Path, target: Path, *, overwrite: bool) -> None:
+def _put_in_place(part: Part, target: Path, *, overwrite: bool) -> None:
     """Flush, rename, and flush the folder: after a power loss the old file is there, or the new one."""
-    with _disk(target, "cannot be written"):
-        os.fsync(file.fileno())
-        file.close()  # Windows renames no open file
+    with on_disk(target, "cannot be written"):
+        os.fsync(part.file.fileno())
+        if os.name == "nt":
+            part.file.close()  # Windows renames no open file; elsewhere the lock is held to the end
         final = target.resolve()
         if overwrite:
-            part.replace(final)
+            part.path.replace(final)
         else:
-            _rename_where_nothing_is(part, final)
+            _rename_where_nothing_is(part.path, final)
         _sync_folder(final.parent)
 
 
@@ -282,22 +230,3 @@ def _sync_folder(folder: Path) -> None:
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
-
-
-def _write_all(file: BinaryIO, piece: bytes) -> None:
-    """Write every byte: an unbuffered file may take only a part, as a full disk does before it says so."""
-    view = memoryview(piece)
-    while view:
-        view = view[file.write(view) :]
-
-
-@contextmanager
-def _disk(path: Path, what: str) -> Iterator[None]:
-    """Turn what the operating system says about the disk into an error of the tree."""
-    try:
-        yield
-    except KhorosError:
-        raise
-    except (OSError, ValueError) as error:
-        why = getattr(error, "strerror", None) or str(error)
-        raise TargetError(f"{path} {what}: {why}", path=path, errno=getattr(error, "errno", None)) from error

@@ -4,7 +4,6 @@ import operator
 import re
 from collections.abc import Callable, Iterable, Mapping
 from datetime import timedelta
-from difflib import get_close_matches
 from typing import cast
 from zoneinfo import ZoneInfo
 
@@ -232,6 +231,8 @@ def _readings(row: Parameter, texts: list[str]) -> list[object]:
 
 def did_you_mean(given: str, known: Mapping[str, str], cutoff: float = 0.6) -> str:
     """Return a hint at the nearest of the known names, which are looked for in any letter case."""
+    from difflib import get_close_matches  # noqa: PLC0415 - only mistakes need it
+
     by_lower = {name.lower(): meant for name, meant in known.items()}
     near = get_close_matches(str(given).lower(), by_lower, n=1, cutoff=cutoff)
     return f"; did you mean {by_lower[near[0]]!r}?" if near else ""

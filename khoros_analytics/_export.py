@@ -4,17 +4,19 @@ import logging
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 from attrs import field, frozen
 
-from ._arguments import ExportRequest
 from ._clock import Deadline
+from ._download import SavedFile
 from ._history import History
+from ._journal import Journal, Record
 from ._messages import Call, Created, Status, Verdict
 from ._polling import Durations, pause, watch
-from ._protocol import create_call, download_call, parse_created, parse_status, raise_for_status, status_call
+from ._protocol import download_call, parse_status, raise_for_status, status_call
 from ._stream import Stream
-from ._token import JobIdentity, account_mark
+from ._token import JobIdentity
 from ._transport import Transport
 from .errors import (
     DownloadExpiredError,
@@ -24,7 +26,7 @@ from .errors import (
     RequestRejectedError,
 )
 
-__all__ = ["Export", "LinkedFile", "Service", "start_export"]
+__all__ = ["Export", "LinkedFile", "Service"]
 
 log = logging.getLogger("khoros_analytics")
 
@@ -39,35 +41,17 @@ class Service:
 
     Attributes:
         transport: What sends.
+        account: The mark of the account in tokens and journals.
+        journal: Where exports are written down, or None.
+        max_bytes: How large a file may be, or None.
         durations: How long past exports took.
     """
 
     transport: Transport
+    account: str
+    journal: Journal | None = None
+    max_bytes: int | None = None
     durations: Durations = field(factory=Durations)
-
-    @property
-    def account(self) -> str:
-        """The mark of the account in tokens."""
-        return account_mark(self.transport.base.origin, self.transport.company_key)
-
-
-def start_export(service: Service, request: ExportRequest) -> "Export":
-    """Ask the server for an export.
-
-    Args:
-        service: Whose export it is.
-        request: What to export.
-
-    Raises:
-        KhorosError: It was refused, or the server cannot be reached; ``may_have_started`` says whether it may run.
-    """
-    transport = service.transport
-    history = History(transport.clock)
-    call = create_call(transport.base, request, transport.company_key)
-    created = transport.send(call, lambda reply: parse_created(call, reply), None, history)
-    export = Export(service, JobIdentity(request, created, transport.clock.time()), history)
-    log.info("%s: started", export.subject)
-    return export
 
 
 class Export:
@@ -77,14 +61,23 @@ class Export:
         service: Whose it is.
         identity: What was asked for, and the ids that the server gave.
         history: The requests that were made for it so far; None for one that was started earlier or elsewhere.
+        record: Its line in the journal, or None.
     """
 
-    def __init__(self, service: Service, identity: JobIdentity, history: History | None = None) -> None:
+    def __init__(
+        self,
+        service: Service,
+        identity: JobIdentity,
+        history: History | None = None,
+        record: Record | None = None,
+    ) -> None:
         self.service = service
         self.transport = service.transport
         self.identity = identity
         self.reattached = history is None
         self.history = history or History(self.transport.clock)
+        self.record = record
+        self.saved: dict[Path, SavedFile] = {}
         self.status = Status()
         self.ready_at: float | None = None
         self._status_url = identity.created.status_url
@@ -140,8 +133,12 @@ class Export:
             self._unsettled_since = None
         elif self._unsettled_since is None:
             self._unsettled_since = now
+        if self.record and verdict is Verdict.FAILED:
+            self.record.failed()
         if verdict is Verdict.READY and self.ready_at is None:
             self.ready_at = clock.time()
+            if self.record:
+                self.record.ready(self.ready_at)
             before = self._looked_at or 0.0
             # Somebody who looks late learns nothing of how long it took.
             if now - before <= 1.5 * pause(before, self._fastest()):
@@ -260,13 +257,18 @@ class LinkedFile:
         )
         try:
             self._export.look(self._deadline)
-        except RequestRejectedError as error:
-            raise DownloadExpiredError(gone) from error
+        except RequestRejectedError:
+            raise self._gone(gone) from None
         self._export.wait(self._deadline)
         if stream.at_home and self._export.status.download_url == old:
             if stream.status_code in (404, 410):
-                raise DownloadExpiredError(gone)
+                raise self._gone(gone)
             raise_for_status(call, stream.read_reply())
         raise IncompleteDownloadError(
             f"{self._export.subject}: {stream.host} refuses the link (HTTP {stream.status_code}), a new one was fetched"
         )
+
+    def _gone(self, message: str) -> DownloadExpiredError:
+        if self._export.record:
+            self._export.record.expired()
+        return DownloadExpiredError(message)

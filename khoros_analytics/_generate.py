@@ -70,6 +70,7 @@ Raises:
 
 START = "The first moment of the window: a datetime, a date, ISO 8601 text, or epoch milliseconds."
 END = "The moment at which the window ends; it is not part of it."
+FRESH = "Start the export even if the client's journal knows the same one; without a journal it is always started."
 EXTRA = "Wire names and values that are sent untouched, and win over all else."
 
 
@@ -172,9 +173,10 @@ def method(report: Any) -> str:
             lines.append(f"        {name}: {kind},\n")
         else:
             lines.append(f"        {name}: {kind} | None = None,\n")
+    lines.append("        fresh: bool = False,\n")
     lines.append("        extra: Mapping[str, object] | None = None,\n    ) -> Job:\n")
     lines.append(textwrap.indent(docstring(report, rows), "        "))
-    passed = "".join(f"            {name}={name},\n" for name in [*rows, "extra"])
+    passed = "".join(f"            {name}={name},\n" for name in [*rows, "fresh", "extra"])
     target = f'            "{report.name}",\n            start,\n            end,\n'
     lines.append(f"        return self.start(\n{target}{passed}        )\n")
     return "".join(lines)
@@ -186,7 +188,7 @@ def docstring(report: Any, rows: dict[str, Any]) -> str:
     wire = f"On the wire: ``{report.verb} {report.path}``."
     wires = {name: [row.wire for row in report.parameters if row.name == name] for name in rows}
     meanings = {name: meaning(row, wires[name]) for name, row in rows.items()}
-    arguments = {"start": START, "end": END, **meanings, "extra": EXTRA}
+    arguments = {"start": START, "end": END, **meanings, "fresh": FRESH, "extra": EXTRA}
     listed = "".join(wrapped(f"{name}: {text}") for name, text in arguments.items())
     example = f'client.{report.name}("2019-02-01", "2019-05-01"{needed(report)})'
     return (

@@ -11,10 +11,11 @@ from pathlib import Path
 
 from ._clock import Deadline
 from ._download import SavedFile, check_place, copy, fetch, locate
-from ._export import Export, LinkedFile, start_export
+from ._export import Export, LinkedFile
 from ._messages import Attempt, Status
+from ._starting import start_export
 from ._token import write_token
-from .errors import KhorosError, ParameterError
+from .errors import DownloadError, JobError, KhorosError, ParameterError
 from .times import Window
 
 __all__ = ["Job"]
@@ -41,7 +42,6 @@ class Job:
     def __init__(self, export: Export) -> None:
         self._export = export
         self._request = export.identity.request
-        self._saved: dict[Path, SavedFile] = {}
         self._downloading = threading.RLock()
 
     def __repr__(self) -> str:
@@ -94,7 +94,7 @@ class Job:
 
     @property
     def reattached(self) -> bool:
-        """Whether this is a job that was started earlier, found again by its token."""
+        """Whether this is a job that was started earlier, found again by its token or in the journal."""
         return self._export.reattached
 
     def refresh(self) -> "Job":
@@ -177,7 +177,7 @@ class Job:
             target = locate(path, self._file_name())
             if not self._is_mine(target):
                 check_place(target, overwrite=overwrite)
-                self._saved[target] = self._save(target, overwrite=overwrite, deadline=self._deadline(timeout))
+                self._note_saved(self._save(target, overwrite=overwrite, deadline=self._deadline(timeout)))
                 log.info("%s: saved as %s", self._export.subject, target)
         return target
 
@@ -194,7 +194,7 @@ class Job:
             >>> client.combined("2019-02-01", "2019-02-02").restart().window.length
             datetime.timedelta(days=1)
         """
-        return Job(start_export(self._export.service, self._request))
+        return Job(start_export(self._export.service, self._request, fresh=True))
 
     def _deadline(self, timeout: float | None) -> Deadline:
         seconds = LONGEST_WAIT if timeout is None else timeout
@@ -210,30 +210,39 @@ class Job:
         ]
         return f"{self.report}_{'_'.join(moments)}.{ending}"
 
+    def _note_saved(self, saved: SavedFile) -> None:
+        self._export.saved[saved.path] = saved
+        if self._export.record:
+            self._export.record.saved(saved)
+
     def _is_mine(self, target: Path) -> bool:
-        return target in self._saved and self._saved[target].intact()
+        return target in self._export.saved and self._export.saved[target].intact()
 
     def _save(self, target: Path, *, overwrite: bool, deadline: Deadline) -> SavedFile:
-        for saved in self._saved.values():
+        for saved in self._export.saved.values():
             if saved.intact():
                 return copy(saved, target, overwrite=overwrite)
         self._export.wait(deadline)
         return fetch(
             LinkedFile(self._export, deadline),
             target,
+            owner=f"{self.workflow_id} {self.run_id}",
             overwrite=overwrite,
             sleep=self._export.history.sleeper("repetition"),
             deadline=deadline,
             retries=self._export.transport.retries,
+            max_bytes=self._export.service.max_bytes,
         )
 
     @contextmanager
     def _about_this(self) -> Iterator[None]:
-        """Let errors carry the job."""
+        """Let errors carry the job, and those of the job and its file tell what was tried."""
         try:
             yield
         except KhorosError as error:
             error.job = error.job or self
+            if isinstance(error, JobError | DownloadError):
+                error.add_history(self._export.history.summary())
             raise
 
     @contextmanager

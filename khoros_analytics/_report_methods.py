@@ -312,6 +312,7 @@ class ReportMethods(ABC):
         priorities: Texts | None = None,
         smart_view_id: Text | None = None,
         workqueue_ids: Texts | None = None,
+        fresh: bool = False,
         extra: Mapping[str, object] | None = None,
     ) -> Job:
         """Start an export of the report Raw Author.
@@ -335,6 +336,8 @@ class ReportMethods(ABC):
             priorities: Only conversations of these priorities. One of 0, 1, 2, 3, 4, 5. On the wire: ``priorities``.
             smart_view_id: Only this smart view, exactly one. On the wire: ``smartViewId``.
             workqueue_ids: Only these work queues. On the wire: ``workqueueIds``.
+            fresh: Start the export even if the client's journal knows the same one; without a journal it is always
+                started.
             extra: Wire names and values that are sent untouched, and win over all else.
 
         Returns:
@@ -368,6 +371,7 @@ class ReportMethods(ABC):
             priorities=priorities,
             smart_view_id=smart_view_id,
             workqueue_ids=workqueue_ids,
+            fresh=fresh,
             extra=extra,
         )
 
@@ -385,6 +389,7 @@ class ReportMethods(ABC):
         priorities: Texts | None = None,
         smart_view_id: Text | None = None,
         workqueue_ids: Texts | None = None,
+        fresh: bool = False,
         extra: Mapping[str, object] | None = None,
     ) -> Job:
         """Start an export of the report Combined Raw Export.
@@ -408,6 +413,8 @@ class ReportMethods(ABC):
             priorities: Only conversations of these priorities. One of 0, 1, 2, 3, 4, 5. On the wire: ``priorities``.
             smart_view_id: Only this smart view, exactly one. On the wire: ``smartViewId``.
             workqueue_ids: Only these work queues. On the wire: ``workqueueIds``.
+            fresh: Start the export even if the client's journal knows the same one; without a journal it is always
+                started.
             extra: Wire names and values that are sent untouched, and win over all else.
 
         Returns:
@@ -441,6 +448,7 @@ class ReportMethods(ABC):
             priorities=priorities,
             smart_view_id=smart_view_id,
             workqueue_ids=workqueue_ids,
+            fresh=fresh,
             extra=extra,
         )
 
@@ -459,6 +467,7 @@ class ReportMethods(ABC):
         smart_view_id: Text | None = None,
         workqueue_ids: Texts | None = None,
         conversation_report_type: Literal["OPEN_AT_END", "CLOSED", "CREATED"] | None = None,
+        fresh: bool = False,
         extra: Mapping[str, object] | None = None,
     ) -> Job:
         """Start an export of the report Raw Conversations.
@@ -484,6 +493,8 @@ class ReportMethods(ABC):
             workqueue_ids: Only these work queues. On the wire: ``workqueueIds``.
             conversation_report_type: Which conversations belong to the window; the server takes OPEN_AT_END when not
                 given. One of "OPEN_AT_END", "CLOSED", "CREATED". On the wire: ``conversationReportType``.
+            fresh: Start the export even if the client's journal knows the same one; without a journal it is always
+                started.
             extra: Wire names and values that are sent untouched, and win over all else.
 
         Returns:
@@ -518,6 +529,7 @@ class ReportMethods(ABC):
             smart_view_id=smart_view_id,
             workqueue_ids=workqueue_ids,
             conversation_report_type=conversation_report_type,
+            fresh=fresh,
             extra=extra,
         )
 
@@ -535,6 +547,7 @@ class ReportMethods(ABC):
         priorities: Texts | None = None,
         smart_view_id: Text | None = None,
         workqueue_ids: Texts | None = None,
+        fresh: bool = False,
         extra: Mapping[str, object] | None = None,
     ) -> Job:
         """Start an export of the report Conversation Actions Export.
@@ -558,6 +571,8 @@ class ReportMethods(ABC):
             priorities: Only conversations of these priorities. One of 0, 1, 2, 3, 4, 5. On the wire: ``priorities``.
             smart_view_id: Only this smart view, exactly one. On the wire: ``smartViewId``.
             workqueue_ids: Only these work queues. On the wire: ``workqueueIds``.
+            fresh: Start the export even if the client's journal knows the same one; without a journal it is always
+                started.
             extra: Wire names and values that are sent untouched, and win over all else.
 
         Returns:
@@ -591,6 +606,7 @@ class ReportMethods(ABC):
             priorities=priorities,
             smart_view_id=smart_view_id,
             workqueue_ids=workqueue_ids,
+            fresh=fresh,
             extra=extra,
         )
 
@@ -609,6 +625,7 @@ class ReportMethods(ABC):
         smart_view_id: Text | None = None,
         workqueue_ids: Texts | None = None,
         raise_limit: bool | None = None,
+        fresh: bool = False,
         extra: Mapping[str, object] | None = None,
     ) -> Job:
         """Start an export of the report Conversation History Action.
@@ -634,6 +651,8 @@ class ReportMethods(ABC):
             workqueue_ids: Only these work queues. On the wire: ``workqueueIds``.
             raise_limit: Up to 2000 actions per conversation instead of 500, which is the server's limit when not
                 given. On the wire: ``raiselimit``.
+            fresh: Start the export even if the client's journal knows the same one; without a journal it is always
+                started.
             extra: Wire names and values that are sent untouched, and win over all else.
 
         Returns:
@@ -668,6 +687,7 @@ class ReportMethods(ABC):
             smart_view_id=smart_view_id,
             workqueue_ids=workqueue_ids,
             raise_limit=raise_limit,
+            fresh=fresh,
             extra=extra,
         )
 
@@ -685,6 +705,7 @@ class ReportMethods(ABC):
         priorities: Texts | None = None,
         smart_view_id: Text | None = None,
         workqueue_ids: Texts | None = None,
+        fresh: bool = False,
         extra: Mapping[str, object] | None = None,
     ) -> Job:
         """Start an export of the report Raw Incoming Post.
@@ -708,6 +729,8 @@ class ReportMethods(ABC):
             priorities: Only conversations of these priorities. One of 0, 1, 2, 3, 4, 5. On the wire: ``priorities``.
             smart_view_id: Only this smart view, exactly one. On the wire: ``smartViewId``.
             workqueue_ids: Only these work queues. On the wire: ``workqueueIds``.
+            fresh: Start the export even if the client's journal knows the same one; without a journal it is always
+                started.
             extra: Wire names and values that are sent untouched, and win over all else.
 
         Returns:
@@ -741,6 +764,7 @@ class ReportMethods(ABC):
             priorities=priorities,
             smart_view_id=smart_view_id,
             workqueue_ids=workqueue_ids,
+            fresh=fresh,
             extra=extra,
         )
 
@@ -759,6 +783,7 @@ class ReportMethods(ABC):
         smart_view_id: Text | None = None,
         workqueue_ids: Texts | None = None,
         team_ids: Texts | None = None,
+        fresh: bool = False,
         extra: Mapping[str, object] | None = None,
     ) -> Job:
         """Start an export of the report Agent State Export.
@@ -783,6 +808,8 @@ class ReportMethods(ABC):
             smart_view_id: Only this smart view, exactly one. On the wire: ``smartViewId``.
             workqueue_ids: Only these work queues. On the wire: ``workqueueIds``.
             team_ids: Only these teams. On the wire: ``teamIds``.
+            fresh: Start the export even if the client's journal knows the same one; without a journal it is always
+                started.
             extra: Wire names and values that are sent untouched, and win over all else.
 
         Returns:
@@ -817,6 +844,7 @@ class ReportMethods(ABC):
             smart_view_id=smart_view_id,
             workqueue_ids=workqueue_ids,
             team_ids=team_ids,
+            fresh=fresh,
             extra=extra,
         )
 
@@ -835,6 +863,7 @@ class ReportMethods(ABC):
         smart_view_id: Text | None = None,
         workqueue_ids: Texts | None = None,
         campaign_id: Text | None = None,
+        fresh: bool = False,
         extra: Mapping[str, object] | None = None,
     ) -> Job:
         """Start an export of the report Raw Brand Posts Export.
@@ -860,6 +889,8 @@ class ReportMethods(ABC):
             workqueue_ids: Only these work queues. On the wire: ``workqueueIds``.
             campaign_id: Only this campaign; the filter is documented, its name on the wire (campaignId) is a guess.
                 On the wire: ``campaignId``.
+            fresh: Start the export even if the client's journal knows the same one; without a journal it is always
+                started.
             extra: Wire names and values that are sent untouched, and win over all else.
 
         Returns:
@@ -894,6 +925,7 @@ class ReportMethods(ABC):
             smart_view_id=smart_view_id,
             workqueue_ids=workqueue_ids,
             campaign_id=campaign_id,
+            fresh=fresh,
             extra=extra,
         )
 
@@ -911,6 +943,7 @@ class ReportMethods(ABC):
         priorities: Texts | None = None,
         smart_view_id: Text | None = None,
         workqueue_ids: Texts | None = None,
+        fresh: bool = False,
         extra: Mapping[str, object] | None = None,
     ) -> Job:
         """Start an export of the report Help Requests.
@@ -934,6 +967,8 @@ class ReportMethods(ABC):
             priorities: Only conversations of these priorities. One of 0, 1, 2, 3, 4, 5. On the wire: ``priorities``.
             smart_view_id: Only this smart view, exactly one. On the wire: ``smartViewId``.
             workqueue_ids: Only these work queues. On the wire: ``workqueueIds``.
+            fresh: Start the export even if the client's journal knows the same one; without a journal it is always
+                started.
             extra: Wire names and values that are sent untouched, and win over all else.
 
         Returns:
@@ -967,6 +1002,7 @@ class ReportMethods(ABC):
             priorities=priorities,
             smart_view_id=smart_view_id,
             workqueue_ids=workqueue_ids,
+            fresh=fresh,
             extra=extra,
         )
 
@@ -984,6 +1020,7 @@ class ReportMethods(ABC):
         priorities: Texts | None = None,
         smart_view_id: Text | None = None,
         workqueue_ids: Texts | None = None,
+        fresh: bool = False,
         extra: Mapping[str, object] | None = None,
     ) -> Job:
         """Start an export of the report Raw Response.
@@ -1007,6 +1044,8 @@ class ReportMethods(ABC):
             priorities: Only conversations of these priorities. One of 0, 1, 2, 3, 4, 5. On the wire: ``priorities``.
             smart_view_id: Only this smart view, exactly one. On the wire: ``smartViewId``.
             workqueue_ids: Only these work queues. On the wire: ``workqueueIds``.
+            fresh: Start the export even if the client's journal knows the same one; without a journal it is always
+                started.
             extra: Wire names and values that are sent untouched, and win over all else.
 
         Returns:
@@ -1040,6 +1079,7 @@ class ReportMethods(ABC):
             priorities=priorities,
             smart_view_id=smart_view_id,
             workqueue_ids=workqueue_ids,
+            fresh=fresh,
             extra=extra,
         )
 
@@ -1059,6 +1099,7 @@ class ReportMethods(ABC):
         workqueue_ids: Texts | None = None,
         include_disabled: bool | None = None,
         team_ids: Texts | None = None,
+        fresh: bool = False,
         extra: Mapping[str, object] | None = None,
     ) -> Job:
         """Start an export of the report Raw Response Approval.
@@ -1085,6 +1126,8 @@ class ReportMethods(ABC):
             include_disabled: Also report turned-off agents; the server leaves them out when not given. On the wire:
                 ``includeDisabled``.
             team_ids: Only these teams. On the wire: ``teamIds``.
+            fresh: Start the export even if the client's journal knows the same one; without a journal it is always
+                started.
             extra: Wire names and values that are sent untouched, and win over all else.
 
         Returns:
@@ -1120,6 +1163,7 @@ class ReportMethods(ABC):
             workqueue_ids=workqueue_ids,
             include_disabled=include_disabled,
             team_ids=team_ids,
+            fresh=fresh,
             extra=extra,
         )
 
@@ -1139,6 +1183,7 @@ class ReportMethods(ABC):
         workqueue_ids: Texts | None = None,
         include_disabled: bool | None = None,
         team_ids: Texts | None = None,
+        fresh: bool = False,
         extra: Mapping[str, object] | None = None,
     ) -> Job:
         """Start an export of the report Team Performance.
@@ -1165,6 +1210,8 @@ class ReportMethods(ABC):
             include_disabled: Also report turned-off agents; the server leaves them out when not given. On the wire:
                 ``includeDisabled``.
             team_ids: Only these teams. On the wire: ``teamIds``.
+            fresh: Start the export even if the client's journal knows the same one; without a journal it is always
+                started.
             extra: Wire names and values that are sent untouched, and win over all else.
 
         Returns:
@@ -1200,6 +1247,7 @@ class ReportMethods(ABC):
             workqueue_ids=workqueue_ids,
             include_disabled=include_disabled,
             team_ids=team_ids,
+            fresh=fresh,
             extra=extra,
         )
 
@@ -1220,6 +1268,7 @@ class ReportMethods(ABC):
         workqueue_ids: Texts | None = None,
         include_disabled: bool | None = None,
         team_ids: Texts | None = None,
+        fresh: bool = False,
         extra: Mapping[str, object] | None = None,
     ) -> Job:
         """Start an export of the report Team Performance Interval.
@@ -1248,6 +1297,8 @@ class ReportMethods(ABC):
             include_disabled: Also report turned-off agents; the server leaves them out when not given. On the wire:
                 ``includeDisabled``.
             team_ids: Only these teams. On the wire: ``teamIds``.
+            fresh: Start the export even if the client's journal knows the same one; without a journal it is always
+                started.
             extra: Wire names and values that are sent untouched, and win over all else.
 
         Returns:
@@ -1284,6 +1335,7 @@ class ReportMethods(ABC):
             workqueue_ids=workqueue_ids,
             include_disabled=include_disabled,
             team_ids=team_ids,
+            fresh=fresh,
             extra=extra,
         )
 
@@ -1298,6 +1350,7 @@ class ReportMethods(ABC):
         agent_ids: Texts | None = None,
         team_ids: Texts | None = None,
         include_disabled: bool | None = None,
+        fresh: bool = False,
         extra: Mapping[str, object] | None = None,
     ) -> Job:
         """Start an export of the report User.
@@ -1317,6 +1370,8 @@ class ReportMethods(ABC):
             team_ids: Only these teams. On the wire: ``teamId``.
             include_disabled: Also report turned-off agents; the server leaves them out when not given. On the wire:
                 ``includeDisabled``.
+            fresh: Start the export even if the client's journal knows the same one; without a journal it is always
+                started.
             extra: Wire names and values that are sent untouched, and win over all else.
 
         Returns:
@@ -1347,5 +1402,6 @@ class ReportMethods(ABC):
             agent_ids=agent_ids,
             team_ids=team_ids,
             include_disabled=include_disabled,
+            fresh=fresh,
             extra=extra,
         )

@@ -5,7 +5,6 @@ from contextlib import contextmanager
 from typing import TypeVar
 
 import requests
-from attrs import field, frozen
 from requests import Session
 from requests.adapters import HTTPAdapter
 from requests.auth import HTTPBasicAuth
@@ -14,11 +13,12 @@ from urllib3.util import parse_url
 
 from ._clock import Clock, Deadline
 from ._connections import Watch, connections_for, release
+from ._credentials import Credentials
 from ._faults import certainly_not_sent, innermost, is_unsafe
 from ._history import History
 from ._messages import Action, Call, Reply
 from ._quota import Share
-from ._redaction import Redactor, quiet_urllib3
+from ._redaction import quiet_urllib3
 from ._retry import FailuresInARow, repeat
 from ._stream import Stream
 from ._urls import BaseUrl, Target
@@ -32,7 +32,7 @@ from .errors import (
     UntrustedUrlError,
 )
 
-__all__ = ["Credentials", "Session", "Transport"]
+__all__ = ["Session", "Transport"]
 
 USER_AGENT = f"khoros_analytics/{__version__} {requests.utils.default_user_agent()}"
 
@@ -41,25 +41,6 @@ _MOST_REDIRECTS = 10
 _MOST_KEPT_ALIVE = 32  # as many threads may share a client without urllib3's warnings of a full pool
 
 T = TypeVar("T")
-
-
-@frozen(eq=False)
-class Credentials:
-    """Who asks. No repr shows what is secret.
-
-    Attributes:
-        username: The API user.
-        password: The API user's password.
-        company_key: The company's key.
-    """
-
-    username: str
-    password: str = field(repr=False)
-    company_key: str = field(repr=False)
-
-    def redactor(self) -> Redactor:
-        """Return what hides them in texts."""
-        return Redactor([self.password, self.company_key, f"{self.username}:{self.password}"])
 
 
 class Transport:
@@ -96,7 +77,7 @@ class Transport:
         self._auth = HTTPBasicAuth(credentials.username.encode(), credentials.password.encode())
         self._share = share
         self._timeout = timeout
-        self._request_deadline = request_deadline
+        self.request_deadline = request_deadline
         self._session = session or _new_session()
         self._owned = session is None
 
@@ -131,7 +112,7 @@ class Transport:
         Raises:
             KhorosError: What the last attempt ended in.
         """
-        seconds = self._request_deadline
+        seconds = self.request_deadline
         until = deadline.within(seconds) if deadline else self.deadline(seconds)
         failures = FailuresInARow()
 

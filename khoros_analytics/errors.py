@@ -53,6 +53,9 @@ __all__ = [
 ]
 
 
+_HISTORY = "\nWhat was tried: "
+
+
 class FailedJob(Protocol):
     """What an error knows of its job: enough to look at it again. Every :class:`~khoros_analytics.Job` is one."""
 
@@ -86,6 +89,16 @@ class KhorosError(Exception):
         super().__init__(message)
         self.job = job
         self.may_have_started = may_have_started
+
+    def add_history(self, text: str) -> None:
+        """Add to the message what was tried; only once, however far up it is asked for.
+
+        Args:
+            text: A short form of the job's history.
+        """
+        message = str(self)
+        if _HISTORY not in message:
+            self.args = (f"{message}{_HISTORY}{text}",)
 
     def __reduce__(self) -> tuple[type["KhorosError"], tuple[str], dict[str, object]]:
         """Leave the job behind: it is tied to a client and its credentials. Its token is in most messages."""
@@ -245,6 +258,12 @@ class TargetError(DownloadError, OSError):
         super().__init__(message, job=job, may_have_started=may_have_started)
         self.path = path
         self.errno = errno
+
+
+    def __reduce__(self) -> tuple[type[KhorosError], tuple[str], dict[str, object]]:
+        """Keep the operating system's number, which lives outside of the attributes."""
+        kind, arguments, state = super().__reduce__()
+        return (kind, arguments, {**state, "errno": self.errno})
 
 
 class TargetExistsError(TargetError, FileExistsError):

@@ -3,7 +3,6 @@
 import operator
 import re
 from datetime import UTC, date, datetime, time, timedelta
-from difflib import get_close_matches
 from zoneinfo import ZoneInfo, available_timezones
 
 from attrs import frozen
@@ -106,6 +105,8 @@ def parse_zone(name: str | ZoneInfo) -> ZoneInfo:
 
 
 def _no_such_zone(name: str) -> str:
+    from difflib import get_close_matches  # noqa: PLC0415 - only mistakes need it
+
     known = available_timezones()
     if not known:
         return f"this machine has no time zone data to look {name!r} up in; install the package tzdata"

@@ -3,9 +3,12 @@
 import ast
 import sys
 from graphlib import TopologicalSorter
+from itertools import chain
 from pathlib import Path
 
 import pytest
+
+import khoros_analytics
 
 PACKAGE = Path(__file__).parent.parent / "khoros_analytics"
 
@@ -86,13 +89,41 @@ def test_imports_go_down(name):
     assert not wrong
 
 
-@pytest.mark.parametrize("name", sorted({**MODULES, **SANDBOX}))
+@pytest.mark.parametrize("name", sorted({*MODULES, *SANDBOX}))
 def test_no_trick_upward(name):
     """Nothing is imported for the type checker alone, or by its name at run time: the table says it all."""
     for path in (folder[name] for folder in (MODULES, SANDBOX) if name in folder):
+        if path == MODULES["__init__"]:
+            continue  # it stands above all others, and has a test of its own
         words = {node.id for node in ast.walk(tree(path)) if isinstance(node, ast.Name)}
         words |= {node.attr for node in ast.walk(tree(path)) if isinstance(node, ast.Attribute)}
         assert not words & {"TYPE_CHECKING", "import_module", "__import__"}, path
+
+
+def test_public_names_have_one_home():
+    """The package loads each public name when it is first used, from the module that the type checkers are told."""
+    told = {
+        f".{node.module}": tuple(alias.name for alias in node.names)
+        for block in tree(MODULES["__init__"]).body
+        if isinstance(block, ast.If)
+        for node in block.body
+    }
+    assert told == khoros_analytics._HOMES
+    assert sorted([*chain.from_iterable(told.values()), "__version__"]) == khoros_analytics.__all__
+
+
+@pytest.mark.parametrize("name", khoros_analytics.__all__)
+def test_public_name(name):
+    """Every public name is there, and is shown by ``dir``."""
+    assert getattr(khoros_analytics, name) is not None
+    assert name in dir(khoros_analytics)
+
+
+def test_no_other_name():
+    """A name that does not exist is an AttributeError as in any module, and an import says so."""
+    with pytest.raises(AttributeError, match="module 'khoros_analytics' has no attribute 'Clint'"):
+        _ = khoros_analytics.Clint
+    assert not hasattr(khoros_analytics, "_Client")
 
 
 def test_generator_stands_alone():

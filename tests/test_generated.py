@@ -96,7 +96,7 @@ def test_methods_are_the_reports():
 @pytest.mark.parametrize("name", REPORTS)
 def test_signature(name):
     """A method takes start and end, and everything else by keyword alone: exactly the parameters of its row."""
-    signature = inspect.signature(getattr(Client, name))
+    signature = inspect.signature(getattr(Client, name), eval_str=True)
     kinds = {parameter: found.kind for parameter, found in signature.parameters.items()}
     assert list(kinds) == [*FIRST, *keywords(name), *LAST]
     assert {parameter for parameter, kind in kinds.items() if kind is not inspect.Parameter.KEYWORD_ONLY} == set(FIRST)

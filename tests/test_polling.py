@@ -87,6 +87,7 @@ AGREEING = [100.0, 110.0, 120.0, 95.0, 105.0]
         (AGREEING, 95.0),
         ([*AGREEING, 4000.0], None),
         ([10.0, 60.0, 360.0, 20.0, 100.0], None),
+        ([60.0, 90.0, 130.0, 60.0, 150.0], None),  # all within a factor of 2.5, and still no agreement
         ([60.0] * 5, 60.0),
         ([4000.0, *AGREEING * 4], 95.0),
         ([50.0, *[100.0] * 20], 100.0),
@@ -145,6 +146,14 @@ def test_looks_of_a_new_job():
     assert seen[:4] == pytest.approx([3.0, 6.0, 9.0, 12.0])
     assert all(later - earlier == pytest.approx(pause(earlier)) for earlier, later in pairwise(seen))
     assert seen[-2] < 60 <= seen[-1]
+
+
+def test_a_job_is_new_unless_somebody_knows_better():
+    """A watch begins with a pause: a look right after the start would be wasted."""
+    clock = VirtualClock()
+    began = clock.monotonic()
+    watch(lambda: True, bool, sleep=clock.sleep, deadline=Deadline(clock, 100), age=lambda: 0.0)
+    assert clock.monotonic() - began == pytest.approx(3.0)
 
 
 def test_looks_of_a_known_job():

@@ -206,7 +206,7 @@ def test_lookup_call(name):
     """A look-up asks the facts' path with the company key."""
     fact = FACTS["lookups"][name]
     made = lookup_call(BASE, name, tuple(fact["path"].strip("/").split("/")), (("companyKey", KEY),))
-    assert (made.action, made.method) == (Action.LOOKUP, fact["verb"])
+    assert (made.action, made.method, made.target.at_home) == (Action.LOOKUP, fact["verb"], True)
     assert made.target.url == f"{BASE}{FACTS['prefix']}{fact['path']}"
 
 
@@ -260,7 +260,7 @@ def test_rejected_sample(reader):
     """The sample of a refusal is a RequestRejectedError in the server's own words, whatever was asked."""
     error = failure(reader, reply(SAMPLES["rejected-too-many-buckets"]))
     assert type(error) is RequestRejectedError
-    assert "Too many buckets (745) requested. Select a larger interval?" in str(error)
+    assert str(error).count("Too many buckets (745) requested. Select a larger interval?") == 1
     assert error.status_code == 200
 
 
@@ -290,6 +290,7 @@ REFUSALS = [
     (503, HTML, ServerError, "failed (HTTP 503", False),
     (504, "", ServerError, "failed (HTTP 504", True),
     (599, "", ServerError, "failed (HTTP 599", True),
+    (300, "", UnexpectedReplyError, "is base_url right?", True),
     (302, "", UnexpectedReplyError, "is base_url right?", True),
     (304, "", UnexpectedReplyError, "(HTTP 304", True),
     (200, HTML, UnexpectedReplyError, "its answer is no JSON", True),
@@ -304,6 +305,7 @@ REFUSALS = [
     (200, envelope("You may not"), RequestRejectedError, "refuses the request: You may not", False),
     (200, envelope(None, "FAIL", "Not you"), RequestRejectedError, "refuses the request: Not you", False),
     (200, envelope({}, "fail"), RequestRejectedError, "it gives no reason", False),
+    (200, envelope({"a": 1}, "FAIL", {"b": 2}), RequestRejectedError, "it gives no reason", False),
     (200, envelope(None), UnexpectedReplyError, "not documented", True),
     (200, envelope(7), UnexpectedReplyError, "not documented", True),
     (200, envelope([[1]]), UnexpectedReplyError, "not documented", True),

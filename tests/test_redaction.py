@@ -57,6 +57,11 @@ def test_many_secrets(hidden, text):
     assert not [secret for secret in hidden if secret in found]
 
 
+def test_the_longest_secret_comes_first():
+    """Where a secret begins with another one, nothing of the longer one is left."""
+    assert Redactor(["abcd", "abcdef", "abcde"])("<abcdef>") == "<***>"
+
+
 @given(st.text(string.ascii_letters + string.digits + " .,-", max_size=200))
 def test_innocent_text(text):
     """Text without any secret in it stays as it is."""
@@ -71,6 +76,7 @@ def test_innocent_text(text):
         ("a", "a cat and a dog", "*** cat and *** dog"),
         ("key", "the key of a keyboard", "the *** of a keyboard"),
         ("", "nothing at all", "nothing at all"),
+        ("keys", "a keysmith", "a ***mith"),
     ],
 )
 def test_short_secrets(secret, text, expected):

@@ -86,7 +86,7 @@ def ours(fastest: float | None = None) -> Watcher:
     return lambda clock, look: watch(
         look,
         lambda done: done,
-        clock=clock,
+        sleep=clock.sleep,
         deadline=Deadline(clock, 1e9),
         age=clock.monotonic,
         fastest=fastest,

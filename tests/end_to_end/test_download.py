@@ -197,11 +197,12 @@ def test_a_slow_body(run, folder):
 
 def test_a_body_that_stops_coming(run, folder):
     """A body that stops coming is given up after the read timeout, and continued."""
-    world = run(BIG, timeout=(5, 0.2))
+    world = run(BIG, timeout=(5, 0.4))
     world.sandbox.fail("file", faults.Stall(0.6))
 
     assert world.start().download(folder).read_bytes() == world.content()
-    assert [record.status for record in world.of("file")] == [200, 206]
+    assert world.of("file")[0].fault is not None
+    assert world.of("file")[-1].status == 206
 
 
 # --- links ----------------------------------------------------------------------------------------------------------

@@ -1,0 +1,153 @@
+"""What of a file has arrived: which bytes to ask for next, and whether all of them are there at the end."""
+
+from collections.abc import Callable, Mapping
+
+from attrs import define, field
+
+from ._parts import Part, on_disk, write_all
+from ._stream import Stream
+from .errors import DownloadError, IncompleteDownloadError, UnexpectedReplyError
+
+__all__ = ["PIECE", "Body"]
+
+PIECE = 1024 * 1024
+"""How much is read at once, in bytes: as fast as larger pieces, and small in memory."""
+
+_PARTIAL, _NOT_SATISFIABLE = 206, 416
+_HTML = (b"<!doctype html", b"<html")
+_TAIL = 64
+
+
+@define(eq=False)
+class Body:
+    """The bytes of one file, as far as they have come.
+
+    Attributes:
+        part: Where they are.
+        max_bytes: How many there may be.
+    """
+
+    part: Part
+    max_bytes: int | None = None
+    _size: int = field(init=False)
+    _furthest: int = field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        with on_disk(self.part.path, "cannot be read"):
+            self._size = self._furthest = self.part.recall()
+        if not self._size:
+            self._restart()
+
+    def can_go_on(self) -> bool:
+        """Return whether another call could ask for just the rest."""
+        return bool(self._size and self.part.validator)
+
+    def headers(self) -> dict[str, str]:
+        """Return the headers that ask for the rest where that is certain to fit, else for everything."""
+        whole = {"Accept-Encoding": "identity"}
+        if not self.can_go_on() or self.part.validator is None:
+            return whole
+        return {**whole, "Range": f"bytes={self._size}-", "If-Range": self.part.validator}
+
+    def take(self, stream: Stream, progress: Callable[[], None]) -> None:
+        """Write one answer's body behind what is there, or in its place.
+
+        Args:
+            stream: The answer.
+            progress: Is called whenever more is there than ever before.
+
+        Raises:
+            IncompleteDownloadError: It is not all that it should be; asking again may help.
+            UnexpectedReplyError: It is a page for people instead of a file.
+            DownloadError: It is larger than allowed.
+            TargetError: The disk does not take it.
+            KhorosError: The answer broke off.
+        """
+        if stream.status_code == _NOT_SATISFIABLE:
+            self._restart()
+            raise IncompleteDownloadError("the host cannot continue the file; beginning anew")
+        if stream.status_code == _PARTIAL:
+            self._check_range(stream)
+        else:
+            self._restart()
+            total = None if stream.encoding else _whole(stream.headers.get("Content-Length", ""))
+            self.part.remember(None if stream.encoding else _validator(stream.headers), total)
+        while piece := stream.read(PIECE):
+            self._check_piece(piece, stream)
+            self._write(piece)
+            if self._size > self._furthest:
+                self._furthest = self._size
+                progress()
+        self._check_end(stream)
+
+    def _check_range(self, stream: Stream) -> None:
+        unit, _, rest = stream.headers.get("Content-Range", "").partition(" ")
+        span, _, total = rest.partition("/")
+        fits = (
+            self._size > 0 and unit == "bytes" and _whole(span.partition("-")[0]) == self._size and not stream.encoding
+        )
+        known = self.part.total
+        if not fits or (known is not None and total not in ("*", str(known))):
+            self._restart()
+            raise IncompleteDownloadError("the rest of the file does not fit what had arrived; beginning anew")
+
+    def _check_piece(self, piece: bytes, stream: Stream) -> None:
+        if not self._size and piece.lstrip()[:14].lower().startswith(_HTML):
+            raise UnexpectedReplyError("an HTML page came instead of the file", status_code=stream.status_code)
+        if self.max_bytes is not None and self._size + len(piece) > self.max_bytes:
+            raise DownloadError(
+                f"the file is larger than max_bytes ({self.max_bytes:,} bytes), so it was not saved; raise the "
+                "client's max_bytes if that is what the report should be"
+            )
+
+    def _check_end(self, stream: Stream) -> None:
+        """Find out whether the body was whole, by its length or else by its content."""
+        total = self.part.total
+        if total is not None and self._size != total:
+            size = self._size
+            if size > total:
+                self._restart()
+            raise IncompleteDownloadError(f"{size:,} bytes came where {total:,} were announced")
+        chunked = "chunked" in stream.headers.get("Transfer-Encoding", "").lower()
+        if total is None and not chunked and not stream.encoding and not self._looks_whole():
+            self._restart()
+            raise IncompleteDownloadError("the file ended in the middle: the host announced no length and closed early")
+
+    def _looks_whole(self) -> bool:
+        """Judge by the content, since nothing else tells: an array is closed, and so is every quote."""
+        with on_disk(self.part.path, "cannot be read"):
+            file = self.part.file
+            file.seek(0)
+            head = file.read(_TAIL).removeprefix(b"\xef\xbb\xbf").lstrip()[:1]
+            if head in (b"[", b"{"):
+                file.seek(max(0, self._size - _TAIL))
+                return file.read(_TAIL).rstrip()[-1:] == (b"]" if head == b"[" else b"}")
+            file.seek(0)
+            quotes = 0
+            while piece := file.read(PIECE):
+                quotes += piece.count(b'"')
+            return quotes % 2 == 0
+
+    def _restart(self) -> None:
+        with on_disk(self.part.path, "cannot be written"):
+            self.part.file.seek(0)
+            self.part.file.truncate()
+        self.part.validator = self.part.total = None
+        self._size = 0
+
+    def _write(self, piece: bytes) -> None:
+        with on_disk(self.part.path, "cannot be written"):
+            write_all(self.part.file, piece)
+        self._size += len(piece)
+
+
+def _whole(text: str) -> int | None:
+    return int(text) if text.isascii() and text.isdecimal() else None
+
+
+def _validator(headers: Mapping[str, str]) -> str | None:
+    """Return what names this version of the file: a strong ETag, or else its date."""
+    tag = headers.get("ETag")
+    if tag and not tag.startswith("W/"):
+        return tag
+    return headers.get("Last-Modified")

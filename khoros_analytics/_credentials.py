@@ -1,0 +1,95 @@
+"""Who asks: where the user, the password and the company key come from, and how they stay hidden."""
+
+import os
+from collections.abc import Callable
+
+from attrs import field, frozen
+
+from ._redaction import Redactor
+from .errors import ConfigurationError
+
+__all__ = ["Credentials", "Secret", "find_credentials"]
+
+Secret = str | Callable[[], str]
+"""A text, or a function that returns it."""
+
+_VARIABLES = {
+    "username": "KHOROS_ANALYTICS_USERNAME",
+    "password": "KHOROS_ANALYTICS_PASSWORD",
+    "company_key": "KHOROS_ANALYTICS_COMPANY_KEY",
+}
+
+
+@frozen(eq=False)
+class Credentials:
+    """Who asks. No repr shows what is secret.
+
+    Attributes:
+        username: The API user.
+        password: The API user's password.
+        company_key: The company's key.
+    """
+
+    username: str
+    password: str = field(repr=False)
+    company_key: str = field(repr=False)
+
+    def redactor(self) -> Redactor:
+        """Return what hides them in texts."""
+        return Redactor([self.password, self.company_key, f"{self.username}:{self.password}"])
+
+
+def find_credentials(
+    username: Secret | None, password: Secret | None, company_key: Secret | None, keyring: str | None
+) -> Credentials:
+    """Find the credentials: an argument beats the environment, and that beats the keyring.
+
+    Args:
+        username: The API user.
+        password: The API user's password.
+        company_key: The company's key.
+        keyring: The service of the system's keyring to look in, or None.
+
+    Raises:
+        ConfigurationError: One is missing, or cannot be sent.
+        ImportError: A keyring was named, and the extra is not installed.
+    """
+    given = {"username": username, "password": password, "company_key": company_key}
+    found = {name: _find(name, value, keyring) for name, value in given.items()}
+    missing = [f"{name} (or the variable {_VARIABLES[name]})" for name, value in found.items() if not value]
+    if missing:
+        raise ConfigurationError(f"these are missing: {', '.join(missing)}; give them to Client, or set the variables")
+    if ":" in found["username"]:
+        raise ConfigurationError("username holds a colon, which HTTP Basic cannot carry; is it the user's name alone?")
+    return Credentials(**found)
+
+
+def _find(name: str, given: object, keyring: str | None) -> str:
+    value = given() if callable(given) else given
+    if value is None and not callable(given):
+        value = os.environ.get(_VARIABLES[name]) or (_from_keyring(keyring, name) if keyring else "")
+    if not isinstance(value, str):
+        raise ConfigurationError(f"{name} must be text, not {type(value).__name__}")
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        unsendable = True
+    else:
+        unsendable = False
+    if unsendable:  # raised outside of the except block, whose error holds the text
+        raise ConfigurationError(f"{name} holds characters that cannot be encoded as UTF-8")
+    return value
+
+
+def _from_keyring(service: str, name: str) -> str:
+    try:
+        import keyring  # noqa: PLC0415 - an extra
+    except ImportError as error:
+        raise ImportError(
+            'a keyring was named, but the package for it is missing: pip install "khoros_analytics[keyring]"',
+            name="keyring",
+        ) from error
+    try:
+        return keyring.get_password(service, name) or ""
+    except keyring.errors.KeyringError as error:
+        raise ConfigurationError(f"{name}: the keyring {service!r} cannot be read: {type(error).__name__}") from None

@@ -1,0 +1,425 @@
+"""What was started, on disk, so that a dead process costs nothing: a small SQLite file that never holds a secret."""
+
+import hashlib
+import json
+import logging
+import os
+import socket
+import uuid
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from enum import Enum
+from pathlib import Path
+from typing import Any
+
+from attrs import frozen
+
+from ._arguments import ExportRequest, find_report
+from ._clock import Clock
+from ._download import SavedFile
+from ._messages import Created
+from ._token import JobIdentity
+from .errors import ConfigurationError
+from .times import Window
+
+__all__ = ["Claim", "Entry", "EntryState", "Journal", "Record"]
+
+log = logging.getLogger("khoros_analytics")
+
+REMEMBERED = 24 * 3600.0
+"""How long an export is found again instead of being started anew, in seconds: as long as the server keeps its file."""
+
+_VERSION = 1
+_PATIENCE = 30.0  # how long SQLite waits for another process that writes, in seconds
+_THIS_PROCESS = uuid.uuid4().hex
+
+_TABLE = """
+CREATE TABLE IF NOT EXISTS exports (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    key TEXT NOT NULL,
+    account TEXT NOT NULL,
+    report TEXT NOT NULL,
+    start_ms INTEGER NOT NULL,
+    end_ms INTEGER NOT NULL,
+    zone TEXT NOT NULL,
+    pairs TEXT NOT NULL,
+    state TEXT NOT NULL,
+    claimed_at REAL NOT NULL,
+    lease_until REAL NOT NULL,
+    host TEXT NOT NULL,
+    pid INTEGER NOT NULL,
+    process TEXT NOT NULL,
+    workflow_id TEXT,
+    run_id TEXT,
+    started_at REAL,
+    ready_at REAL,
+    file TEXT,
+    file_size INTEGER,
+    file_modified_ns INTEGER
+);
+CREATE INDEX IF NOT EXISTS exports_by_key ON exports (key, id);
+"""
+
+
+class EntryState(Enum):
+    """How far an export came, as far as the journal knows."""
+
+    CLAIMED = "claimed"
+    """Somebody is about to start it."""
+    STARTED = "started"
+    READY = "ready"
+    SAVED = "saved"
+    FAILED = "failed"
+    EXPIRED = "expired"
+    REFUSED = "refused"
+    """The server did not start it."""
+    UNKNOWN = "unknown"
+    """Nobody knows whether the server started it: the process ended, or the answer was lost."""
+
+
+_ALIVE = (EntryState.STARTED, EntryState.READY, EntryState.SAVED)
+
+
+@frozen
+class Entry:
+    """One export in the journal.
+
+    Attributes:
+        number: Its place in the journal.
+        request: What was asked for.
+        state: How far it came.
+        claimed_at: When it was asked for, in seconds since 1970 UTC.
+        identity: The job, or None where no ids are known.
+        ready_at: When it was first seen ready, in seconds since 1970 UTC, or None.
+        saved: Where its file was put last, or None.
+    """
+
+    number: int
+    request: ExportRequest
+    state: EntryState
+    claimed_at: float
+    identity: JobIdentity | None = None
+    ready_at: float | None = None
+    saved: SavedFile | None = None
+
+
+@frozen
+class Claim:
+    """The answer to somebody who wants to start an export.
+
+    Attributes:
+        number: The claim's place in the journal; the export is the caller's to start.
+        found: An export that is there already, to be used instead.
+        lost: An earlier claim of which nobody knows what came of it.
+        busy: Somebody else is starting the same export right now: ask again in a moment.
+    """
+
+    number: int = 0
+    found: Entry | None = None
+    lost: Entry | None = None
+    busy: bool = False
+
+
+class Journal:
+    """The exports of one account in one file. Safe for threads and processes: every call is one transaction.
+
+    Args:
+        path: The file; it is made where there is none, readable by its owner alone.
+        account: The mark of the account.
+        clock: Whose time counts.
+
+    Raises:
+        ConfigurationError: The file cannot be used.
+    """
+
+    def __init__(self, path: str | os.PathLike[str], account: str, clock: Clock) -> None:
+        self.path = Path(path).expanduser().absolute()
+        self._account = account
+        self._clock = clock
+        try:
+            # Made here and not by SQLite, which would let everybody read it.
+            os.close(os.open(self.path, os.O_RDWR | os.O_CREAT, 0o600))
+            self.path.chmod(0o600)
+        except OSError as error:
+            raise ConfigurationError(f"journal: {self.path} cannot be used: {error.strerror}") from error
+        with self._transaction() as database:
+            self._prepare(database)
+
+    def __repr__(self) -> str:
+        return f"<Journal {self.path}>"
+
+    def _prepare(self, database: Any) -> None:
+        version = database.execute("PRAGMA user_version").fetchone()[0]
+        if version not in (0, _VERSION):
+            raise ConfigurationError(
+                f"journal: {self.path} was written by another version of this library (format {version}); "
+                "use that version, or another file"
+            )
+        for statement in filter(str.strip, _TABLE.split(";")):
+            database.execute(statement)
+        database.execute(f"PRAGMA user_version = {_VERSION}")
+
+    @contextmanager
+    def _transaction(self) -> Iterator[Any]:
+        """Open the file for one transaction; connections are neither kept nor shared."""
+        import sqlite3  # noqa: PLC0415 - a client without a journal does without it
+
+        try:
+            with closing(sqlite3.connect(self.path, timeout=_PATIENCE, isolation_level=None)) as database:
+                database.row_factory = sqlite3.Row
+                database.execute("BEGIN IMMEDIATE")
+                try:
+                    yield database
+                except BaseException:
+                    database.execute("ROLLBACK")
+                    raise
+                database.execute("COMMIT")
+        except sqlite3.Error as error:
+            raise ConfigurationError(f"journal: {self.path} cannot be used: {error}") from error
+
+    def claim(self, request: ExportRequest, *, fresh: bool, lease: float) -> Claim:
+        """Ask for the right to start an export.
+
+        Args:
+            request: What to export.
+            fresh: Whether it is to be started anew whatever is there.
+            lease: How long the caller may take to start it, in seconds.
+
+        Returns:
+            The claim: an export that is there already, the caller's own to start, or busy.
+
+        Raises:
+            ConfigurationError: The file cannot be used.
+        """
+        now = self._clock.time()
+        with self._transaction() as database:
+            last = None if fresh or request.window.end_ms > now * 1000 else self._last(database, request)
+            if last is not None:
+                entry, state = self._entry(last), EntryState(last["state"])
+                if state in _ALIVE and last["started_at"] > now - REMEMBERED:
+                    return Claim(found=entry)
+                if state is EntryState.CLAIMED and not _is_dead(last, now):
+                    return Claim(busy=True)
+                if state is EntryState.CLAIMED:
+                    self._set(database, entry.number, state=EntryState.UNKNOWN.value)
+            number = self._insert(database, request, now, lease)
+            was_lost = last is not None and last["state"] in (EntryState.CLAIMED.value, EntryState.UNKNOWN.value)
+            return Claim(number, lost=self._entry(last) if was_lost else None)
+
+    def _last(self, database: Any, request: ExportRequest) -> Any:
+        query = "SELECT * FROM exports WHERE key = ? AND state != ? ORDER BY id DESC LIMIT 1"
+        return database.execute(query, (self._key(request), EntryState.REFUSED.value)).fetchone()
+
+    def _insert(self, database: Any, request: ExportRequest, now: float, lease: float) -> int:
+        row = {
+            "key": self._key(request),
+            "account": self._account,
+            "report": request.report.name,
+            "start_ms": request.window.start_ms,
+            "end_ms": request.window.end_ms,
+            "zone": request.window.zone,
+            "pairs": json.dumps(request.pairs),
+            "state": EntryState.CLAIMED.value,
+            "claimed_at": now,
+            "lease_until": now + lease,
+            "host": socket.gethostname(),
+            "pid": os.getpid(),
+            "process": _THIS_PROCESS,
+        }
+        names = ", ".join(row)
+        marks = ", ".join(f":{name}" for name in row)
+        return int(database.execute(f"INSERT INTO exports ({names}) VALUES ({marks})", row).lastrowid)  # noqa: S608
+
+    def note_started(self, number: int, identity: JobIdentity) -> None:
+        """Write an export's ids down.
+
+        Args:
+            number: Its claim.
+            identity: The job.
+
+        Raises:
+            ConfigurationError: The file cannot be used.
+        """
+        self._update(
+            number,
+            state=EntryState.STARTED.value,
+            workflow_id=identity.created.workflow_id,
+            run_id=identity.created.run_id,
+            started_at=identity.started,
+        )
+
+    def note_state(self, number: int, state: EntryState, *, ready_at: float | None = None) -> None:
+        """Write down how far an export came.
+
+        Args:
+            number: Its place in the journal.
+            state: How far.
+            ready_at: When it was first seen ready, for a ready one.
+
+        Raises:
+            ConfigurationError: The file cannot be used.
+        """
+        self._update(number, state=state.value, **({} if ready_at is None else {"ready_at": ready_at}))
+
+    def note_saved(self, number: int, saved: SavedFile) -> None:
+        """Write down where the file was put.
+
+        Args:
+            number: The export's place in the journal.
+            saved: The file.
+
+        Raises:
+            ConfigurationError: The file cannot be used.
+        """
+        self._update(
+            number,
+            state=EntryState.SAVED.value,
+            file=str(saved.path),
+            file_size=saved.size,
+            file_modified_ns=saved.modified_ns,
+        )
+
+    def find(self, identity: JobIdentity) -> Entry | None:
+        """Return the line of a job, or None.
+
+        Args:
+            identity: The job.
+
+        Raises:
+            ConfigurationError: The file cannot be used.
+        """
+        query = "SELECT * FROM exports WHERE account = ? AND workflow_id = ? AND run_id = ? ORDER BY id DESC LIMIT 1"
+        ids = (self._account, identity.created.workflow_id, identity.created.run_id)
+        with self._transaction() as database:
+            row = database.execute(query, ids).fetchone()
+            return self._entry(row) if row else None
+
+    def entries(self) -> list[Entry]:
+        """Return the account's exports, newest first.
+
+        Raises:
+            ConfigurationError: The file cannot be used.
+        """
+        with self._transaction() as database:
+            rows = database.execute("SELECT * FROM exports WHERE account = ? ORDER BY id DESC", (self._account,))
+            return [self._entry(row) for row in rows]
+
+    def _update(self, number: int, **values: object) -> None:
+        with self._transaction() as database:
+            self._set(database, number, **values)
+
+    def _set(self, database: Any, number: int, **values: object) -> None:
+        assignments = ", ".join(f"{name} = :{name}" for name in values)
+        database.execute(f"UPDATE exports SET {assignments} WHERE id = :id", {**values, "id": number})  # noqa: S608
+
+    def _key(self, request: ExportRequest) -> str:
+        parts = [self._account, request.report.name, request.window.start_ms, request.window.end_ms, request.pairs]
+        return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
+
+    def _entry(self, row: Any) -> Entry:
+        window = Window(row["start_ms"], row["end_ms"], row["zone"])
+        pairs = tuple((wire, value) for wire, value in json.loads(row["pairs"]))
+        request = ExportRequest(find_report(row["report"]), window, pairs)
+        identity = None
+        if row["workflow_id"]:
+            identity = JobIdentity(request, Created(row["workflow_id"], row["run_id"]), row["started_at"])
+        saved = None
+        if row["file"]:
+            saved = SavedFile(Path(row["file"]), row["file_size"], row["file_modified_ns"])
+        state = EntryState(row["state"])
+        return Entry(row["id"], request, state, row["claimed_at"], identity, row["ready_at"], saved)
+
+
+class Record:
+    """One line of a journal, as an export's own diary.
+
+    A journal that cannot be written by now costs a line in the log, not the export.
+
+    Args:
+        journal: The journal.
+        number: The line.
+    """
+
+    def __init__(self, journal: Journal, number: int) -> None:
+        self._journal = journal
+        self._number = number
+
+    def __repr__(self) -> str:
+        return f"<Record {self._number} of {self._journal.path}>"
+
+    def started(self, identity: JobIdentity) -> None:
+        """Note the ids.
+
+        Args:
+            identity: The job.
+        """
+        with self._noting():
+            self._journal.note_started(self._number, identity)
+
+    def not_started(self, *, may_have_started: bool) -> None:
+        """Note that no ids came back.
+
+        Args:
+            may_have_started: Whether the server may have started it all the same.
+        """
+        with self._noting():
+            state = EntryState.UNKNOWN if may_have_started else EntryState.REFUSED
+            self._journal.note_state(self._number, state)
+
+    def ready(self, at: float) -> None:
+        """Note that the file is ready.
+
+        Args:
+            at: Since when it is known, in seconds since 1970 UTC.
+        """
+        with self._noting():
+            self._journal.note_state(self._number, EntryState.READY, ready_at=at)
+
+    def failed(self) -> None:
+        """Note that the server gave it up."""
+        with self._noting():
+            self._journal.note_state(self._number, EntryState.FAILED)
+
+    def expired(self) -> None:
+        """Note that the server has dropped it."""
+        with self._noting():
+            self._journal.note_state(self._number, EntryState.EXPIRED)
+
+    def saved(self, saved: SavedFile) -> None:
+        """Note where the file is.
+
+        Args:
+            saved: The file.
+        """
+        with self._noting():
+            self._journal.note_saved(self._number, saved)
+
+    @contextmanager
+    def _noting(self) -> Iterator[None]:
+        try:
+            yield
+        except ConfigurationError as error:
+            log.error("%s; what was to be written down is lost, the export is not", error)  # noqa: TRY400 - no fault of ours
+
+
+def _is_dead(row: Any, now: float) -> bool:
+    """Return whether nobody works on a claim any more."""
+    if now >= row["lease_until"]:
+        return True
+    if row["host"] != socket.gethostname():
+        return False
+    if row["pid"] == os.getpid():
+        return bool(row["process"] != _THIS_PROCESS)
+    return not _is_running(row["pid"])
+
+
+def _is_running(pid: int) -> bool:
+    if os.name == "nt":
+        return True  # there, asking would end it; the lease decides
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        pass
+    return True

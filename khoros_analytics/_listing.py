@@ -1,0 +1,76 @@
+"""The journal as people see it: lines, and a table of them in a notebook."""
+
+from datetime import UTC, datetime
+from html import escape
+from pathlib import Path
+
+from attrs import frozen
+
+from ._journal import Entry
+from ._token import write_token
+from .times import Window
+
+__all__ = ["Jobs", "JournalLine"]
+
+
+@frozen
+class JournalLine:
+    """One export in the journal, from ``client.jobs()``.
+
+    Attributes:
+        report: The report's name on the wire.
+        window: The stretch of time that it covers.
+        arguments: What was asked for beside the window, as keywords of the report's method.
+        asked_at: When it was asked for.
+        state: How far it came: claimed, started, ready, saved, failed, expired, refused (the server did not start it),
+            or unknown (nobody knows whether the server did).
+        file: Where its file was put last, or None.
+        token: A text for ``client.job(token)``, or None where the server gave no ids.
+    """
+
+    report: str
+    window: Window
+    arguments: dict[str, object]
+    asked_at: datetime
+    state: str
+    file: Path | None
+    token: str | None
+
+    @classmethod
+    def of(cls, entry: Entry, account: str) -> "JournalLine":
+        """Make one of an entry.
+
+        Args:
+            entry: The entry.
+            account: The mark of the account.
+        """
+        return cls(
+            entry.request.report.name,
+            entry.request.window,
+            entry.request.arguments,
+            datetime.fromtimestamp(entry.claimed_at, UTC),
+            entry.state.value,
+            entry.saved.path if entry.saved else None,
+            write_token(entry.identity, account) if entry.identity else None,
+        )
+
+
+class Jobs(tuple[JournalLine, ...]):
+    """The lines of the journal, newest first."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return "\n".join(" | ".join(_cells(line)) for line in self) or "<no exports in the journal>"
+
+    def _repr_html_(self) -> str:
+        """Return a table, for notebooks."""
+        head = "".join(f"<th>{name}</th>" for name in ("asked at", "report", "window", "arguments", "state", "file"))
+        rows = "".join("<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in _cells(line)) + "</tr>" for line in self)
+        return f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
+
+
+def _cells(line: JournalLine) -> list[str]:
+    arguments = ", ".join(f"{name}={value!r}" for name, value in line.arguments.items())
+    asked = f"{line.asked_at:%Y-%m-%d %H:%M:%S} UTC"
+    return [asked, line.report, str(line.window), arguments, line.state, str(line.file or "")]

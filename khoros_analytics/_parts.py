@@ -1,0 +1,211 @@
+"""The temporary file beside a target: locked while somebody writes it, and found again by who wants the same."""
+
+import hashlib
+import json
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from glob import escape
+from pathlib import Path
+from typing import BinaryIO
+
+from attrs import define, field
+
+from .errors import KhorosError, TargetError
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None  # type: ignore[assignment]
+
+__all__ = ["Part", "on_disk", "open_part", "write_all"]
+
+_BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
+_TRIES = 20
+_LONGEST_NAME = 200  # in bytes; file systems take 255
+
+
+@define(eq=False)
+class Part:
+    """A temporary file that this process alone writes.
+
+    Attributes:
+        path: Where it is.
+        file: It, open.
+        validator: What names the version of the original that it holds a beginning of, or None.
+        total: How long the original is, in bytes, where that is known.
+    """
+
+    path: Path
+    file: BinaryIO = field(repr=False)
+    validator: str | None = None
+    total: int | None = None
+    keep: bool = False
+
+    def remember(self, validator: str | None, total: int | None) -> None:
+        """Note what the bytes that follow belong to, for whoever goes on with them.
+
+        Args:
+            validator: What names the version of the original, or None.
+            total: How long the original is, in bytes, where that is known.
+        """
+        self.validator, self.total = validator, total
+        text = json.dumps({"validator": validator, "total": total, "boot": _boot_id()})
+        with on_disk(self.path, "cannot be written"):
+            self.note.write_text(text, encoding="utf-8")
+
+    def recall(self) -> int:
+        """Return how many bytes of an earlier try can be built upon, and position the file behind them."""
+        try:
+            noted = json.loads(self.note.read_text(encoding="utf-8"))
+            validator, total, boot = noted["validator"], noted["total"], noted["boot"]
+        except (OSError, ValueError, KeyError, TypeError):
+            return 0
+        # After a power loss a file may be as long as it was and yet hold zeros: only what this boot wrote is trusted.
+        if not isinstance(validator, str) or boot is None or boot != _boot_id():
+            return 0
+        self.validator, self.total = validator, total if isinstance(total, int) else None
+        return self.file.seek(0, os.SEEK_END)
+
+    @property
+    def note(self) -> Path:
+        """Where it is written down what the bytes belong to."""
+        return self.path.with_suffix(".note")
+
+    def discard(self) -> None:
+        """Remove it and its note."""
+        for path in (self.path, self.note):
+            with suppress(OSError):
+                path.unlink(missing_ok=True)
+
+
+@contextmanager
+def open_part(target: Path, owner: str | None) -> Iterator[Part]:
+    """Open the temporary file of a target; afterwards remove it, unless it was marked to be kept.
+
+    What others left behind there and nobody writes any more is removed.
+
+    Args:
+        target: The file that it is to become.
+        owner: Whose bytes it holds: the next one of the same owner goes on with them. None for nobody's.
+
+    Raises:
+        TargetError: The disk does not take it.
+    """
+    with on_disk(target, "cannot be written"):
+        part = _own_part(target, owner)
+        _sweep(target, part)
+    try:
+        yield part
+    finally:
+        if not part.keep:
+            part.discard()
+        part.file.close()
+
+
+def _own_part(target: Path, owner: str | None) -> Part:
+    if owner is not None:
+        mark = hashlib.sha256(owner.encode("utf-8", "surrogatepass")).hexdigest()[:12]
+        part = _locked(_part_path(target, mark))
+        if part:
+            return part
+    # Somebody else is fetching the same: both get there, each in a file of its own.
+    while True:
+        part = _locked(_part_path(target, secrets.token_hex(6)))
+        if part:
+            return part
+
+
+def _part_path(target: Path, mark: str) -> Path:
+    return target.with_name(f".{_stem(target)}.{mark}.part")
+
+
+def _stem(target: Path) -> str:
+    """Return the target's name, or a digest of one that leaves no room for more."""
+    name = os.fsencode(target.name)
+    return target.name if len(name) <= _LONGEST_NAME else hashlib.sha256(name).hexdigest()
+
+
+def _locked(path: Path) -> Part | None:
+    """Open and lock a file, or return None when another process or thread has it."""
+    for _ in range(_TRIES):
+        # Not tempfile: its files are for their owner alone, this one becomes an ordinary file.
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0), 0o666)
+        file = open(descriptor, "r+b", buffering=0)  # noqa: SIM115, PTH123 - a descriptor has no path; the part closes it
+        if not _lock(descriptor):
+            file.close()
+            return None
+        if _is_at(path, descriptor):
+            return Part(path, file)
+        # Between the opening and the locking its former owner finished it: what is open now is the target itself.
+        file.close()
+    return None
+
+
+def _lock(descriptor: int) -> bool:
+    if fcntl is None:
+        return True
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True
+
+
+def _is_at(path: Path, descriptor: int) -> bool:
+    try:
+        return os.path.samestat(path.stat(), os.fstat(descriptor))
+    except OSError:
+        return False
+
+
+def _sweep(target: Path, mine: Part) -> None:
+    """Remove what dead processes left of the same target."""
+    for path in target.parent.glob(f".{escape(_stem(target))}.*.part"):
+        if path == mine.path or fcntl is None:
+            continue
+        with suppress(OSError):
+            left = _locked(path)
+            if left:
+                left.discard()
+                left.file.close()
+
+
+def _boot_id() -> str | None:
+    try:
+        return _BOOT_ID.read_text(encoding="ascii").strip()
+    except OSError:
+        return None
+
+
+@contextmanager
+def on_disk(path: Path, what: str) -> Iterator[None]:
+    """Turn what the operating system says about the disk into an error of the tree.
+
+    Args:
+        path: What the block is about.
+        what: What cannot be done with it, for the message.
+
+    Raises:
+        TargetError: The block ended in an error of the operating system.
+    """
+    try:
+        yield
+    except KhorosError:
+        raise
+    except (OSError, ValueError) as error:
+        why = getattr(error, "strerror", None) or str(error)
+        raise TargetError(f"{path} {what}: {why}", path=path, errno=getattr(error, "errno", None)) from error
+
+
+def write_all(file: BinaryIO, piece: bytes) -> None:
+    """Write every byte: an unbuffered file may take only a part, as a full disk does before it says so.
+
+    Args:
+        file: Where to.
+        piece: The bytes.
+    """
+    view = memoryview(piece)
+    while view:
+        view = view[file.write(view) :]
