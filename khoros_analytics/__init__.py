@@ -104,7 +104,12 @@ _HOMES = {
 }
 
 
+_MODULES = ("errors", "reports", "times")
+
+
 def __getattr__(name: str) -> object:
+    if name in _MODULES:
+        return import_module(f".{name}", __name__)
     for module, names in _HOMES.items():
         if name in names:
             value: object = getattr(import_module(module, __name__), name)

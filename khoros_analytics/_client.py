@@ -14,7 +14,7 @@ from ._export import Export, Service
 from ._history import History
 from ._job import Job
 from ._journal import Journal
-from ._listing import Jobs, JournalLine
+from ._listing import Jobs, lines_of
 from ._messages import Team, TimeZone
 from ._protocol import lookup_call, parse_rows
 from ._quota import share_of
@@ -221,7 +221,7 @@ class Client(ReportMethods):
         """
         if self._service.journal is None:
             raise ConfigurationError("this client keeps no journal; make it with Client(journal='exports.sqlite')")
-        return Jobs(JournalLine.of(entry, self._service.account) for entry in self._service.journal.entries())
+        return lines_of(self._service.journal.entries(), self._service.account)
 
     def teams(self) -> list[Team]:
         """List the company's teams, for the ``team_ids`` of the reports that take them.

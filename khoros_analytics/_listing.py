@@ -1,5 +1,6 @@
 """The journal as people see it: lines, and a table of them in a notebook."""
 
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from html import escape
 from pathlib import Path
@@ -10,7 +11,7 @@ from ._journal import Entry
 from ._token import write_token
 from .times import Window
 
-__all__ = ["Jobs", "JournalLine"]
+__all__ = ["Jobs", "JournalLine", "lines_of"]
 
 
 @frozen
@@ -36,24 +37,6 @@ class JournalLine:
     file: Path | None
     token: str | None
 
-    @classmethod
-    def of(cls, entry: Entry, account: str) -> "JournalLine":
-        """Make one of an entry.
-
-        Args:
-            entry: The entry.
-            account: The mark of the account.
-        """
-        return cls(
-            entry.request.report.name,
-            entry.request.window,
-            entry.request.arguments,
-            datetime.fromtimestamp(entry.claimed_at, UTC),
-            entry.state.value,
-            entry.saved.path if entry.saved else None,
-            write_token(entry.identity, account) if entry.identity else None,
-        )
-
 
 class Jobs(tuple[JournalLine, ...]):
     """The lines of the journal, newest first."""
@@ -68,6 +51,27 @@ class Jobs(tuple[JournalLine, ...]):
         head = "".join(f"<th>{name}</th>" for name in ("asked at", "report", "window", "arguments", "state", "file"))
         rows = "".join("<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in _cells(line)) + "</tr>" for line in self)
         return f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
+
+
+def lines_of(entries: Iterable[Entry], account: str) -> Jobs:
+    """Return the entries of a journal as people see them.
+
+    Args:
+        entries: The entries.
+        account: The mark of the account.
+    """
+    return Jobs(
+        JournalLine(
+            entry.request.report.name,
+            entry.request.window,
+            entry.request.arguments,
+            datetime.fromtimestamp(entry.claimed_at, UTC),
+            entry.state.value,
+            entry.saved.path if entry.saved else None,
+            write_token(entry.identity, account) if entry.identity else None,
+        )
+        for entry in entries
+    )
 
 
 def _cells(line: JournalLine) -> list[str]:

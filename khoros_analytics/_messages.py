@@ -83,6 +83,8 @@ class Verdict(Enum):
 class Status:
     """What the server says about a job.
 
+    A pickle leaves the links out, so what comes back from one of a ready job is a status without a file yet.
+
     Attributes:
         state: ``runnerState``: RUNNING or CLOSED, or what else the server may say.
         detail: ``detail``: empty, COMPLETED or FAILED, or what else the server may say.
@@ -91,7 +93,7 @@ class Status:
         total_count: How much there is to do, where the server says so; the unit is not documented.
         last_acknowledge_time: As the server sends it; its format is not documented.
         download_url: The link to the file, or an empty text. No repr shows it.
-        status_url: Where to ask again, or an empty text. No repr shows it, and no pickle holds either link.
+        status_url: Where to ask again, or an empty text. No repr shows it.
     """
 
     state: str = ""

@@ -141,7 +141,7 @@ def parse_status(call: Call, reply: Reply, created: Created) -> Status:
     if not isinstance(about, dict) or not isinstance(info, dict):
         _unexpected(call, reply, "its answer has no status")
     for key, wanted in (("workflowId", created.workflow_id), ("runId", created.run_id)):
-        if info.get(key, wanted) != wanted:
+        if (info.get(key) or wanted) != wanted:
             _unexpected(call, reply, "its answer is about another job")
     status = Status(
         state=(_cleaned(reply, about.get("runnerState")) or "").upper(),

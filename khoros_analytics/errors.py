@@ -118,7 +118,7 @@ class ParameterError(KhorosError, ValueError):
 
     def __init__(self, message: str, *, problems: tuple[str, ...] = (), job: FailedJob | None = None) -> None:
         super().__init__(message, job=job)
-        self.problems = problems or (message,)
+        self.problems: tuple[str, ...] = problems or (message,)
 
 
 class TransportError(KhorosError, ConnectionError):
@@ -258,7 +258,6 @@ class TargetError(DownloadError, OSError):
         super().__init__(message, job=job, may_have_started=may_have_started)
         self.path = path
         self.errno = errno
-
 
     def __reduce__(self) -> tuple[type[KhorosError], tuple[str], dict[str, object]]:
         """Keep the operating system's number, which lives outside of the attributes."""

@@ -111,7 +111,9 @@ def _no_such_zone(name: str) -> str:
     if not known:
         return f"this machine has no time zone data to look {name!r} up in; install the package tzdata"
     by_lower = {zone.lower(): zone for zone in known} | {zone.rpartition("/")[2].lower(): zone for zone in known}
-    near = [by_lower[match] for match in get_close_matches(name.lower().replace(" ", "_"), by_lower, n=2, cutoff=0.6)]
+    given = name.lower().replace(" ", "_")
+    matches = [given] if given in by_lower else get_close_matches(given, by_lower, n=2, cutoff=0.6)
+    near = [by_lower[match] for match in matches]
     hint = f"; did you mean {' or '.join(map(repr, dict.fromkeys(near)))}?" if near else ""
     return f"{name!r} is no IANA time zone{hint}"
 

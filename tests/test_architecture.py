@@ -17,9 +17,9 @@ LAYERS = (
     ("_version", "errors", "reports"),
     ("_clock", "times", "_redaction", "_urls"),
     ("_encoding", "_arguments", "_messages", "_protocol", "_quota", "_retry", "_polling", "_faults", "_history"),
-    ("_connections", "_inflate", "_stream", "_transport"),
-    ("_token", "_download"),
-    ("_export", "_job"),
+    ("_credentials", "_connections", "_inflate", "_stream", "_transport"),
+    ("_token", "_parts", "_body", "_download", "_journal"),
+    ("_export", "_starting", "_job", "_listing"),
     ("_report_methods",),
     ("_client",),
     ("__init__",),
@@ -33,6 +33,7 @@ SANDBOX_MAY_IMPORT = {"reports", "_clock"}
 THIRD_PARTIES = {
     "attrs": None,
     "tenacity": {"_retry", "_polling"},
+    "keyring": {"_credentials"},
     "requests": {"_transport"},
     "urllib3": {"_transport", "_stream", "_connections", "_faults"},
 }

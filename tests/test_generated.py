@@ -22,7 +22,7 @@ TESTS = Path(__file__).parent
 GENERATOR = TESTS.parent / "khoros_analytics" / "_generate.py"
 FACTS = yaml.safe_load((TESTS / "facts" / "analytics-reports.yaml").read_text(encoding="utf-8"))
 # What each call has before its keywords, and after them.
-FIRST, LAST = ["self", "start", "end"], ["extra"]
+FIRST, LAST = ["self", "start", "end"], ["fresh", "extra"]
 NOT_KEYWORDS = ("company_key", "start", "end")
 
 
@@ -109,8 +109,8 @@ def test_defaults(name):
     found = inspect.signature(getattr(Client, name)).parameters
     without = [keyword for keyword in keywords(name) if found[keyword].default is inspect.Parameter.empty]
     assert without == list(REPORTS[name].required)
-    given = {keyword: found[keyword].default for keyword in [*keywords(name), "extra"] if keyword not in without}
-    assert given == {**dict.fromkeys(given), "format": "csv"}
+    given = {keyword: found[keyword].default for keyword in [*keywords(name), *LAST] if keyword not in without}
+    assert given == {**dict.fromkeys(given), "format": "csv", "fresh": False}
 
 
 @pytest.mark.parametrize("name", REPORTS)
@@ -121,7 +121,7 @@ def test_passes_everything_on(name):
         def start(self, name, start, end, **arguments):
             return name, start, end, arguments
 
-    arguments = {keyword: object() for keyword in [*keywords(name), "extra"]}
+    arguments = {keyword: object() for keyword in [*keywords(name), *LAST]}
     assert getattr(Recorder(), name)("a", "b", **arguments) == (name, "a", "b", arguments)
 
 
@@ -209,7 +209,7 @@ def test_completion_of_methods():
 def test_completion_of_arguments(name):
     """Tab inside the parentheses offers the arguments of that report."""
     offered = completions(f'{CLIENT}client.{name}("2019-02-01", "2019-03-01", ')
-    assert {f"{keyword}=" for keyword in [*keywords(name), "extra"]} <= offered
+    assert {f"{keyword}=" for keyword in [*keywords(name), *LAST]} <= offered
     assert ("timezone=" in offered) is (name != "user")
 
 

@@ -14,13 +14,25 @@ import pytest
 import requests
 
 import khoros_analytics
-from khoros_analytics import Client, Clock, Job, KhorosError, Metrics, Status, Verdict, Window, errors
+from khoros_analytics import (
+    Client,
+    Clock,
+    Job,
+    Jobs,
+    JournalLine,
+    KhorosError,
+    Metrics,
+    Status,
+    Verdict,
+    Window,
+    errors,
+)
 from khoros_analytics._arguments import encode
 from khoros_analytics._clock import Deadline, VirtualClock
+from khoros_analytics._credentials import Credentials
 from khoros_analytics._export import Export
 from khoros_analytics._messages import Action, Attempt, Call, Created, Reply, Team, TimeZone
 from khoros_analytics._token import JobIdentity
-from khoros_analytics._transport import Credentials
 from khoros_analytics._urls import Target
 from khoros_analytics.reports import REPORTS
 
@@ -55,12 +67,20 @@ def make_status():
     return Status("CLOSED", "COMPLETED", "ready", 1, 2, "now", LINK, STATUS_URL)
 
 
+def make_line():
+    window = Window(0, 86400000, "Europe/Berlin")
+    asked_at = datetime(2019, 3, 1, tzinfo=UTC)
+    return JournalLine("user", window, {"format": "csv"}, asked_at, "saved", Path("users.csv"), make_job().token)
+
+
 # One of each public class; an error's message is made by the library, so a plain one will do.
 SAMPLES = {
     "Attempt": lambda: Attempt(datetime(2019, 3, 1, tzinfo=UTC), "status", "HTTP 200"),
     "Client": make_client,
     "Clock": Clock,
     "Job": make_job,
+    "Jobs": lambda: Jobs([make_line()]),
+    "JournalLine": make_line,
     "Metrics": Metrics,
     "Status": make_status,
     "Team": lambda: Team("u", 1, "North West", None, 3),

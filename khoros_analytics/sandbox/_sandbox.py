@@ -102,7 +102,7 @@ class Sandbox(Options):
 
     @property
     def settings(self) -> dict[str, Any]:
-        """What a client needs: ``Client(**sandbox.settings)``. With the clock, so that it waits for nothing.
+        """What ``Client(**sandbox.settings)`` needs, the clock included, so that it waits for nothing.
 
         Raises:
             RuntimeError: It has never been started.
@@ -122,7 +122,7 @@ class Sandbox(Options):
 
     @property
     def exports(self) -> list[Export]:
-        """Every export that was started, in that order: ``len(sandbox.exports)`` counts them."""
+        """Every export that was started, in that order; ``len(sandbox.exports)`` counts them."""
         return self._world.exports.all()
 
     def count(self, phase: Phase | None = None) -> int:

@@ -106,6 +106,20 @@ def test_a_server_that_fails_until_the_end(run):
     assert caught.value.job is job
 
 
+@pytest.mark.parametrize("phase", ["status", "download", "file"])
+def test_an_answer_after_the_deadline(run, folder, phase):
+    """An answer that comes when the time is over is too late, even a good one; asked again, the job is all right."""
+    world = run({"looks": 1})
+    world.sandbox.fail(phase, faults.Delay(1000))
+    job = world.start()
+
+    with pytest.raises(JobTimeoutError):
+        job.download(folder, timeout=100)
+
+    assert list(folder.iterdir()) == []
+    assert job.download(folder).read_bytes() == world.content()
+
+
 def test_the_pauses(run):
     """Looks come after about 30 percent of the job's age, between 3 and 15 seconds."""
     world = run({"seconds": 300})
