@@ -32,7 +32,7 @@ def _run_tests(session: nox.Session) -> None:
     # A part of the tests cannot cover the whole package, so a selection goes without the measurement.
     coverage = () if session.posargs else ("--cov", "--cov-report=term-missing:skip-covered")
     # Without this, `python -m` in a test would take the package from the current folder, not the installed one.
-    session.run("pytest", *coverage, *session.posargs, env={"PYTHONSAFEPATH": "1"})
+    session.run("pytest", "-n", "auto", *coverage, *session.posargs, env={"PYTHONSAFEPATH": "1"})
 
 
 @nox.session
@@ -65,7 +65,7 @@ def lint(session: nox.Session) -> None:
 @nox.session
 def typing(session: nox.Session) -> None:
     """Check the types of the package, and what they tell its users."""
-    session.install(".[sandbox]", *_group("typing"))
+    session.install(".[all]", *_group("typing"))
     session.run("mypy", str(PACKAGE), "noxfile.py", "tests/typing")
     session.run("pyright")
 

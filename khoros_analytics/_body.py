@@ -1,5 +1,6 @@
 """What of a file has arrived: which bytes to ask for next, and whether all of them are there at the end."""
 
+import re
 from collections.abc import Callable, Mapping
 
 from attrs import define, field
@@ -15,6 +16,9 @@ PIECE = 1024 * 1024
 
 _PARTIAL, _NOT_SATISFIABLE = 206, 416
 _HTML = (b"<!doctype html", b"<html")
+_ENVELOPE = rb'\s*\{\s*"status"\s*:'
+_SMALL_PIECE = 64 * 1024
+_CALM = 8 * 1024 * 1024  # after so many bytes in one go a link counts as sound again
 _TAIL = 64
 
 
@@ -31,6 +35,7 @@ class Body:
     max_bytes: int | None = None
     _size: int = field(init=False)
     _furthest: int = field(init=False)
+    _broken: bool = field(init=False, default=False)
 
     def __attrs_post_init__(self) -> None:
         with on_disk(self.part.path, "cannot be read"):
@@ -64,6 +69,8 @@ class Body:
             KhorosError: The answer broke off.
         """
         if stream.status_code == _NOT_SATISFIABLE:
+            if self._is_all(stream):
+                return
             self._restart()
             raise IncompleteDownloadError("the host cannot continue the file; beginning anew")
         if stream.status_code == _PARTIAL:
@@ -72,7 +79,10 @@ class Body:
             self._restart()
             total = None if stream.encoding else _whole(stream.headers.get("Content-Length", ""))
             self.part.remember(None if stream.encoding else _validator(stream.headers), total)
-        while piece := stream.read(PIECE):
+        begun_at, broken_before = self._size, self._broken
+        self._broken = True
+        # What a break finds half read is lost: on a poor link, smaller pieces lose less.
+        while piece := stream.read(_SMALL_PIECE if broken_before and self._size - begun_at < _CALM else PIECE):
             self._check_piece(piece, stream)
             self._write(piece)
             if self._size > self._furthest:
@@ -87,13 +97,32 @@ class Body:
             self._size > 0 and unit == "bytes" and _whole(span.partition("-")[0]) == self._size and not stream.encoding
         )
         known = self.part.total
-        if not fits or (known is not None and total not in ("*", str(known))):
+        if not fits or self._is_another(stream) or (known is not None and total not in ("*", str(known))):
             self._restart()
             raise IncompleteDownloadError("the rest of the file does not fit what had arrived; beginning anew")
+        if known is None:
+            self.part.remember(self.part.validator, _whole(total))
+
+    def _is_another(self, stream: Stream) -> bool:
+        """Return whether a rest names another version than what had arrived: not every host heeds If-Range."""
+        validator = self.part.validator or ""
+        named = stream.headers.get("ETag" if validator.startswith('"') else "Last-Modified")
+        return named is not None and named != validator
+
+    def _is_all(self, stream: Stream) -> bool:
+        """Return whether there is no rest: all had arrived, and the host would have sent another version whole."""
+        unit, _, total = stream.headers.get("Content-Range", "").partition(" */")
+        return self._size > 0 and unit == "bytes" and self._size == self.part.total == _whole(total)
 
     def _check_piece(self, piece: bytes, stream: Stream) -> None:
         if not self._size and piece.lstrip()[:14].lower().startswith(_HTML):
-            raise UnexpectedReplyError("an HTML page came instead of the file", status_code=stream.status_code)
+            raise UnexpectedReplyError(
+                f"{stream.subject}: an HTML page came instead of the file", status_code=stream.status_code
+            )
+        if not self._size and stream.at_home and re.match(_ENVELOPE, piece):
+            raise UnexpectedReplyError(
+                f"{stream.subject}: the API sent a message instead of the file", status_code=stream.status_code
+            )
         if self.max_bytes is not None and self._size + len(piece) > self.max_bytes:
             raise DownloadError(
                 f"the file is larger than max_bytes ({self.max_bytes:,} bytes), so it was not saved; raise the "
@@ -102,6 +131,9 @@ class Body:
 
     def _check_end(self, stream: Stream) -> None:
         """Find out whether the body was whole, by its length or else by its content."""
+        if not self._size:
+            # A file without rows has a header, or brackets.
+            raise IncompleteDownloadError("the host sent nothing in place of the file")
         total = self.part.total
         if total is not None and self._size != total:
             size = self._size

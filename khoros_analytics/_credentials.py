@@ -83,7 +83,7 @@ def _find(name: str, given: object, keyring: str | None) -> str:
 
 def _from_keyring(service: str, name: str) -> str:
     try:
-        import keyring  # noqa: PLC0415 - an extra
+        import keyring.errors  # noqa: PLC0415 - an extra
     except ImportError as error:
         raise ImportError(
             'a keyring was named, but the package for it is missing: pip install "khoros_analytics[keyring]"',

@@ -39,6 +39,7 @@ class Source(Protocol):
         Raises:
             KhorosError: There was another answer, or none.
         """
+        ...
 
 
 @frozen
@@ -155,7 +156,8 @@ def fetch(
         KhorosError: What the last attempt ended in.
     """
     failures = FailuresInARow()
-    with open_part(target, owner) as part:
+    final = _final(target)
+    with open_part(final, owner) as part:
         body = Body(part, max_bytes)
 
         def attempt() -> None:
@@ -174,7 +176,7 @@ def fetch(
         ):
             part.keep = body.can_go_on()
             raise
-        _put_in_place(part, target, overwrite=overwrite)
+        _put_in_place(part, final, overwrite=overwrite)
     return SavedFile.of(target)
 
 
@@ -189,25 +191,32 @@ def copy(saved: SavedFile, target: Path, *, overwrite: bool) -> SavedFile:
     Raises:
         TargetError: The disk does not take it.
     """
-    with open_part(target, None) as part, on_disk(target, "cannot be written"), saved.path.open("rb") as original:
+    final = _final(target)
+    with open_part(final, None) as part, on_disk(target, "cannot be written"), saved.path.open("rb") as original:
         while piece := original.read(PIECE):
             write_all(part.file, piece)
-        _put_in_place(part, target, overwrite=overwrite)
+        _put_in_place(part, final, overwrite=overwrite)
     return SavedFile.of(target)
+
+
+def _final(target: Path) -> Path:
+    """Return where the file ends up: a link's own folder may be on another disk, which no rename crosses."""
+    with on_disk(target, "cannot be written"):
+        return target.resolve()
 
 
 def _put_in_place(part: Part, target: Path, *, overwrite: bool) -> None:
     """Flush, rename, and flush the folder: after a power loss the old file is there, or the new one."""
     with on_disk(target, "cannot be written"):
         os.fsync(part.file.fileno())
+        part.forget()
         if os.name == "nt":
             part.file.close()  # Windows renames no open file; elsewhere the lock is held to the end
-        final = target.resolve()
         if overwrite:
-            part.path.replace(final)
+            part.path.replace(target)
         else:
-            _rename_where_nothing_is(part.path, final)
-        _sync_folder(final.parent)
+            _rename_where_nothing_is(part.path, target)
+        _sync_folder(target.parent)
 
 
 def _rename_where_nothing_is(part: Path, target: Path) -> None:

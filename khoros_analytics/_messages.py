@@ -47,6 +47,11 @@ class Call:
     form: Pairs | None = field(default=None, repr=False)
     headers: Mapping[str, str] = Factory(dict)
 
+    @property
+    def place(self) -> str:
+        """What messages about its way to the server and back call it: what it is about, and in which phase."""
+        return f"{self.subject}, {self.action.value} call"
+
 
 @frozen(eq=False)
 class Reply:

@@ -23,6 +23,7 @@ __all__ = ["Part", "on_disk", "open_part", "write_all"]
 
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 _TRIES = 20
+_ANY_MARK = "[0-9a-f]" * 12
 _LONGEST_NAME = 200  # in bytes; file systems take 255
 
 
@@ -73,11 +74,17 @@ class Part:
         """Where it is written down what the bytes belong to."""
         return self.path.with_suffix(".note")
 
+    def forget(self) -> None:
+        """Remove the note: nobody can go on with the bytes from here on."""
+        with suppress(OSError):
+            self.note.unlink(missing_ok=True)
+
     def discard(self) -> None:
-        """Remove it and its note."""
-        for path in (self.path, self.note):
+        """Remove it and its note, unless it has become the target: what is there by then is somebody else's."""
+        if self.file.closed or _is_at(self.path, self.file.fileno()):
+            self.forget()
             with suppress(OSError):
-                path.unlink(missing_ok=True)
+                self.path.unlink(missing_ok=True)
 
 
 @contextmanager
@@ -137,7 +144,10 @@ def _locked(path: Path) -> Part | None:
             file.close()
             return None
         if _is_at(path, descriptor):
-            return Part(path, file)
+            if os.fstat(descriptor).st_nlink <= 1:
+                return Part(path, file)
+            # Its former owner was killed in the last step: it is the finished file, too, and not to be written to.
+            Part(path, file).discard()
         # Between the opening and the locking its former owner finished it: what is open now is the target itself.
         file.close()
     return None
@@ -162,7 +172,7 @@ def _is_at(path: Path, descriptor: int) -> bool:
 
 def _sweep(target: Path, mine: Part) -> None:
     """Remove what dead processes left of the same target."""
-    for path in target.parent.glob(f".{escape(_stem(target))}.*.part"):
+    for path in target.parent.glob(f".{escape(_stem(target))}.{_ANY_MARK}.part"):
         if path == mine.path or fcntl is None:
             continue
         with suppress(OSError):

@@ -2,6 +2,7 @@
 
 import hashlib
 import logging
+import math
 import threading
 import weakref
 from collections import deque
@@ -18,6 +19,8 @@ WINDOW = 60.0
 
 _TURN = 0.005  # how soon to look again whether those ahead in the queue have gone
 _NAP = 5.0  # how long to sleep at the most before looking again: limits and queues change meanwhile
+_MOMENT = 0.02  # how long to wait for the answers of others by the machine's own time
+_LOOK = 1.0  # and by the clock, before looking again
 _WORTH_A_LINE = 1.0
 
 
@@ -42,11 +45,16 @@ class Share:
         Raises:
             JobTimeoutError: The deadline came first.
         """
+        self.quota.admit(self)
         return self.quota.enter(deadline)
 
     def leave(self) -> None:
         """Note that the answer to the request has begun, or never will."""
         self.quota.leave()
+
+    def close(self) -> None:
+        """Let the limit of this client count no more."""
+        self.quota.dismiss(self)
 
 
 class Quota:
@@ -62,6 +70,7 @@ class Quota:
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._lock = threading.Lock()
+        self._answered = threading.Condition(self._lock)
         self._shares: weakref.WeakSet[Share] = weakref.WeakSet()
         self._queue: deque[object] = deque()
         self._under_way = 0
@@ -74,9 +83,26 @@ class Quota:
             limit: How many requests in 60 seconds it allows.
         """
         share = Share(self, limit)
+        self.admit(share)
+        return share
+
+    def admit(self, share: Share) -> None:
+        """Let a client's limit count, also that of one that was closed and is used again.
+
+        Args:
+            share: Its part.
+        """
         with self._lock:
             self._shares.add(share)
-        return share
+
+    def dismiss(self, share: Share) -> None:
+        """Let a client go.
+
+        Args:
+            share: Its part.
+        """
+        with self._lock:
+            self._shares.discard(share)
 
     def idle(self) -> bool:
         """Return whether nobody takes part any more and no past request counts."""
@@ -99,10 +125,10 @@ class Quota:
             self._queue.append(ticket)
         try:
             while (pause := self._try(ticket)) > 0:
-                if pause > _WORTH_A_LINE and not told:
+                if _WORTH_A_LINE < pause < math.inf and not told:
                     told = True
                     log.info("waiting %.0f s for the quota of %d requests a minute", pause, self._limit())
-                self._sleep(min(pause, _NAP), deadline)
+                self._sleep(pause, deadline)
         finally:
             with self._lock:
                 self._queue.remove(ticket)
@@ -110,12 +136,19 @@ class Quota:
 
     def leave(self) -> None:
         """Note that the answer to a request has begun, or never will."""
-        with self._lock:
+        with self._answered:
             self._under_way -= 1
             self._done.append(self._clock.monotonic())
+            self._answered.notify_all()
 
     def _sleep(self, pause: float, deadline: Deadline) -> None:
-        self._clock.sleep(max(0.0, min(pause, deadline.remaining())))
+        remaining = max(0.0, deadline.remaining())
+        if pause == math.inf:
+            # Other threads are asking the server, and no clock brings their answers nearer: they get a moment first.
+            with self._answered:
+                answered = self._answered.wait(_MOMENT)
+            pause = 0.0 if answered else _LOOK
+        self._clock.sleep(min(pause, _NAP, remaining))
         if deadline.passed():
             raise JobTimeoutError(
                 f"the time was up while waiting for the quota of {self._limit()} requests a minute; "
@@ -123,7 +156,7 @@ class Quota:
             )
 
     def _try(self, ticket: object) -> float:
-        """Start a request and return 0, or return how long to wait before it is worth another look."""
+        """Start a request and return 0, or return how long to wait; infinity stands for until an answer has come."""
         with self._lock:
             self._forget_old()
             ahead = self._queue.index(ticket)
@@ -134,7 +167,7 @@ class Quota:
             if too_many <= 0:
                 return _TURN
             if too_many > len(self._done):
-                return WINDOW
+                return math.inf
             return max(_TURN, self._done[too_many - 1] + WINDOW - self._clock.monotonic())
 
     def _limit(self) -> int:

@@ -33,17 +33,18 @@ class Stream:
         headers: Its headers; names in any letter case.
         at_home: Whether the API itself answered, and not a file host.
         host: Who answered.
+        subject: What messages call the call.
     """
 
     status_code: int
     headers: Mapping[str, str]
     at_home: bool
     host: str
-    _raw: Any = field(repr=False)
-    _close: Callable[[], None] = field(repr=False)
-    _deadline: Deadline = field(repr=False)
-    _redact: Redactor = field(repr=False)
-    _subject: str = field(repr=False)
+    _raw: Any = field(alias="raw", repr=False)
+    _close: Callable[[], None] = field(alias="close", repr=False)
+    _deadline: Deadline = field(alias="deadline", repr=False)
+    _redact: Redactor = field(alias="redact", repr=False)
+    subject: str = field(repr=False)
     _rang: bool = field(default=False, init=False, repr=False)
     _inflater: Inflater | None = field(default=None, init=False, repr=False)
 
@@ -70,7 +71,7 @@ class Stream:
         """
         if self.encoding and self._inflater is None:
             raise UnexpectedReplyError(
-                f"{self._subject}: {self.host} sent an encoding that nobody asked for ({self.encoding[:40]!r})",
+                f"{self.subject}: {self.host} sent an encoding that nobody asked for ({self.encoding[:40]!r})",
                 status_code=self.status_code,
             )
         if self._inflater is None:
@@ -102,13 +103,13 @@ class Stream:
                 raise
             broken = innermost(error, self._redact)
         if self._rang or self._deadline.passed():
-            raise JobTimeoutError(f"{self._subject}: the time was up while reading from {self.host}")
+            raise JobTimeoutError(f"{self.subject}: the time was up while reading from {self.host}")
         if broken:
             raise self._broke_off(broken)
         return piece
 
     def _broke_off(self, why: str) -> TransportError:
-        return TransportError(f"{self._subject}: the answer of {self.host} broke off: {why}")
+        return TransportError(f"{self.subject}: the answer of {self.host} broke off: {why}")
 
     def read_reply(self) -> Reply:
         """Read the whole body of an answer that is small.
@@ -123,7 +124,7 @@ class Stream:
             body += piece
             if len(body) > _LARGEST_REPLY:
                 raise UnexpectedReplyError(
-                    f"{self._subject}: the answer of {self.host} does not end", status_code=self.status_code
+                    f"{self.subject}: the answer of {self.host} does not end", status_code=self.status_code
                 )
         retry_after = parse_retry_after(self.headers.get("Retry-After"), self._deadline.clock.time())
         return Reply(self.status_code, bytes(body), retry_after, self._redact)

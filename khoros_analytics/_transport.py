@@ -85,7 +85,8 @@ class Transport:
         return f"<Transport to {self.base}>"
 
     def close(self) -> None:
-        """Close the connections; those of a session that the user brought stay as they are."""
+        """Close the connections, and leave the quota to others; a session that the user brought stays as it is."""
+        self._share.close()
         if self._owned:
             self._session.close()
 
@@ -190,7 +191,7 @@ class Transport:
             close=response.close,
             deadline=deadline,
             redact=self.redact,
-            subject=call.subject,
+            subject=call.place,
         )
 
     def _follow(
@@ -211,8 +212,8 @@ class Transport:
             try:
                 target = self.base.redirect(target.url, location)
             except UntrustedUrlError as error:
-                raise UntrustedUrlError(f"{call.subject}: {error}", status_code=response.status_code) from None
-        raise UnexpectedReplyError(f"{call.subject}: more than {_MOST_REDIRECTS} redirects in a row")
+                raise UntrustedUrlError(f"{call.place}: {error}", status_code=response.status_code) from None
+        raise UnexpectedReplyError(f"{call.place}: more than {_MOST_REDIRECTS} redirects in a row")
 
     def _wait_for_turn(self, call: Call, target: Target, deadline: Deadline, history: History) -> None:
         """Wait for the quota, which only the API itself counts."""
@@ -222,7 +223,7 @@ class Transport:
             history.waited("quota", self._share.enter(deadline))
         except JobTimeoutError as error:
             started = False if call.action is Action.CREATE else None
-            raise JobTimeoutError(f"{call.subject}: {error}", may_have_started=started) from None
+            raise JobTimeoutError(f"{call.place}: {error}", may_have_started=started) from None
 
     def _send_now(
         self, session: Session, call: Call, target: Target, deadline: Deadline, *, first: bool
@@ -231,7 +232,7 @@ class Transport:
         verify = None if session.verify is True else session.verify
         try:
             prepared = self._prepare(call, target, first=first)
-            settings = session.merge_environment_settings(prepared.url, {}, True, verify, None)  # noqa: FBT003
+            settings = session.merge_environment_settings(target.url, {}, True, verify, None)  # noqa: FBT003
             if not target.at_home:
                 settings["cert"] = None
             watch = Watch()
@@ -270,20 +271,20 @@ class Transport:
         why = innermost(error, self.redact)
         if deadline.passed():
             return JobTimeoutError(
-                f"{call.subject}: the time was up while asking {host} ({why})", may_have_started=started
+                f"{call.place}: the time was up while asking {host} ({why})", may_have_started=started
             )
         if is_unsafe(error):
             return TransportError(
-                f"{call.subject}: no safe connection to {host}: {why}; a company's own certificate authority goes into "
+                f"{call.place}: no safe connection to {host}: {why}; a company's own certificate authority goes into "
                 "the variable REQUESTS_CA_BUNDLE",
                 transient=False,
                 may_have_started=started,
             )
         if isinstance(error, ValueError):  # requests: an unusable URL, header or proxy setting
-            return ConfigurationError(f"{call.subject}: {host} cannot be asked: {why}", may_have_started=started)
+            return ConfigurationError(f"{call.place}: {host} cannot be asked: {why}", may_have_started=started)
         what = f"no connection to {host}" if not sent else f"the connection to {host} broke before an answer came"
         hint = "; whether the export was started is not known" if started else ""
-        return TransportError(f"{call.subject}: {what}: {why}{hint}", may_have_started=started)
+        return TransportError(f"{call.place}: {what}: {why}{hint}", may_have_started=started)
 
 
 _LOCATION = "X-Khoros-Analytics-Location"

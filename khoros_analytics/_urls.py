@@ -89,10 +89,14 @@ class BaseUrl:
         Raises:
             UntrustedUrlError: It must not be followed at all.
         """
-        parts = self._safe(urljoin(self.origin, url) if url.startswith("/") else url)
-        rest = self._api_path(parts.path)
-        if rest is None:
-            return Target(parts.geturl(), at_home=False)
+        absolute = urljoin(self.origin, url) if url.startswith("/") else url
+        parts = _split(absolute)
+        # A server behind a proxy that speaks TLS for it may call itself http: it is asked at home all the same.
+        rest = (
+            self._api_path(parts.path) if parts and parts.scheme in _DEFAULT_PORTS and "@" not in parts.netloc else None
+        )
+        if parts is None or rest is None:
+            return Target(self._safe(absolute).geturl(), at_home=False)
         query = f"?{parts.query}" if parts.query else ""
         return Target(f"{self.origin}{self.folder}{rest}{query}", at_home=True)
 

@@ -62,18 +62,22 @@ class FailedJob(Protocol):
     @property
     def report(self) -> str:
         """The report's name on the wire."""
+        ...
 
     @property
     def workflow_id(self) -> str:
         """The first half of the job's identity."""
+        ...
 
     @property
     def run_id(self) -> str:
         """The second half of the job's identity."""
+        ...
 
     @property
     def token(self) -> str:
         """A text for ``client.job(token)``."""
+        ...
 
 
 class KhorosError(Exception):

@@ -28,7 +28,7 @@ _BACKLOG = 256
 class _Handler(WSGIRequestHandler):
     """One connection: reads requests as werkzeug does, writes the answers itself."""
 
-    server: "Server"
+    server: "Server"  # pyright: ignore[reportIncompatibleVariableOverride] - nobody sets another one
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
 
