@@ -86,6 +86,13 @@ def generate(session: nox.Session) -> None:
 
 
 @nox.session
+def chaos(session: nox.Session) -> None:
+    """Live through many seeds of faults: ``--seeds 5000``, ``--first 300``, or ``--seed 1234`` once more."""
+    session.install(".[sandbox]")
+    session.run("python", "tests/chaos/run.py", *session.posargs)
+
+
+@nox.session
 def bench(session: nox.Session) -> None:
     """Measure; arguments choose benchmarks by the name of their file."""
     session.install(".[sandbox]", *_group("bench"))

@@ -88,6 +88,8 @@ class Body:
             if self._size > self._furthest:
                 self._furthest = self._size
                 progress()
+            if self.part.total is not None and self._size > self.part.total:
+                break  # it need not end at all
         self._check_end(stream)
 
     def _check_range(self, stream: Stream) -> None:

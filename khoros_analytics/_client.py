@@ -127,7 +127,8 @@ class Client(ReportMethods):
             "timeout": timeout,
             "request_deadline": request_deadline,
             "retries": retries,
-            "journal": journal,
+            # Absolute: the other process may run in another folder.
+            "journal": None if self._service.journal is None else str(self._service.journal.path),
             "max_bytes": max_bytes,
             "keyring": keyring,
         }

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 from urllib3.util.retry import Retry
 
-__all__ = ["Watch", "connections_for", "release"]
+__all__ = ["Watch", "close_all", "connections_for", "release"]
 
 S = TypeVar("S")
 
@@ -94,7 +94,31 @@ def release(session: Any) -> None:
     """
     for adapter in session.adapters.values():
         if getattr(adapter, "owns_its_pools", False):
-            adapter.close()
+            _close(adapter)
+
+
+def close_all(session: Any) -> None:
+    """Close a session, and its idle connections at once.
+
+    Args:
+        session: A ``requests.Session``.
+    """
+    for adapter in session.adapters.values():
+        _close(adapter)
+    session.close()
+
+
+def _close(adapter: Any) -> None:
+    """Close an adapter, and its idle connections at once: urllib3 leaves those to the garbage collector.
+
+    That may come late: what a Ctrl-C interrupted refers to itself in a circle, by its traceback.
+    """
+    for manager in (getattr(adapter, "poolmanager", None), *getattr(adapter, "proxy_manager", {}).values()):
+        for key in manager.pools.keys() if manager else ():
+            pool = manager.pools.get(key)
+            if pool is not None:
+                pool.close()
+    adapter.close()
 
 
 def _adapter(adapter: Any, *, fresh: bool) -> Any:

@@ -11,7 +11,7 @@ from attrs import frozen
 from ._body import PIECE, Body
 from ._clock import Deadline
 from ._messages import Action
-from ._parts import Part, on_disk, open_part, write_all
+from ._parts import Part, on_disk, open_part, sweep, write_all
 from ._retry import FailuresInARow, repeat
 from ._stream import Stream
 from .errors import (
@@ -24,7 +24,7 @@ from .errors import (
     TransportError,
 )
 
-__all__ = ["SavedFile", "Source", "check_place", "copy", "fetch", "locate"]
+__all__ = ["SavedFile", "Source", "check_place", "copy", "fetch", "locate", "tidy"]
 
 
 class Source(Protocol):
@@ -130,6 +130,7 @@ def fetch(
     sleep: Callable[[float], None],
     deadline: Deadline,
     retries: int,
+    announce: Callable[[SavedFile], object],
     max_bytes: int | None = None,
 ) -> SavedFile:
     """Bring a file to disk.
@@ -146,6 +147,7 @@ def fetch(
         sleep: What sleeps.
         deadline: When to give up.
         retries: How many failures in a row are borne.
+        announce: Is told of the file when all of it is on the disk, just before it gets its name.
         max_bytes: How large the file may be.
 
     Returns:
@@ -176,6 +178,8 @@ def fetch(
         ):
             part.keep = body.can_go_on()
             raise
+        _flush(part)
+        announce(_saved_as(part, target))
         _put_in_place(part, final, overwrite=overwrite)
     return SavedFile.of(target)
 
@@ -195,6 +199,7 @@ def copy(saved: SavedFile, target: Path, *, overwrite: bool) -> SavedFile:
     with open_part(final, None) as part, on_disk(target, "cannot be written"), saved.path.open("rb") as original:
         while piece := original.read(PIECE):
             write_all(part.file, piece)
+        _flush(part)
         _put_in_place(part, final, overwrite=overwrite)
     return SavedFile.of(target)
 
@@ -205,10 +210,29 @@ def _final(target: Path) -> Path:
         return target.resolve()
 
 
-def _put_in_place(part: Part, target: Path, *, overwrite: bool) -> None:
-    """Flush, rename, and flush the folder: after a power loss the old file is there, or the new one."""
-    with on_disk(target, "cannot be written"):
+def tidy(target: Path) -> None:
+    """Remove what a kill in the very last step left beside a file.
+
+    Args:
+        target: The file, in its place.
+    """
+    with suppress(OSError):
+        sweep(target.resolve())
+
+
+def _saved_as(part: Part, target: Path) -> SavedFile:
+    found = os.fstat(part.file.fileno())
+    return SavedFile(target, found.st_size, found.st_mtime_ns)
+
+
+def _flush(part: Part) -> None:
+    with on_disk(part.path, "cannot be written"):
         os.fsync(part.file.fileno())
+
+
+def _put_in_place(part: Part, target: Path, *, overwrite: bool) -> None:
+    """Rename what was flushed, and flush the folder: after a power loss the old file is there, or the new one."""
+    with on_disk(target, "cannot be written"):
         part.forget()
         if os.name == "nt":
             part.file.close()  # Windows renames no open file; elsewhere the lock is held to the end

@@ -25,6 +25,7 @@ class History:
         self._attempts: deque[Attempt] = deque(maxlen=_LONGEST)
         self._pending: Counter[str] = Counter()
         self._waited: Counter[str] = Counter()
+        self._held_up = 0.0
         self._asked = 0.0
         self._count = 0
 
@@ -45,6 +46,16 @@ class History:
         if seconds > 0:
             self._pending[reason] += seconds  # type: ignore[assignment]  # a Counter counts seconds as well
             self._waited[reason] += seconds  # type: ignore[assignment]
+
+    def held_up(self, reason: str, seconds: float) -> None:
+        """Note a wait within the attempt that is under way; it is no part of the time that the attempt takes.
+
+        Args:
+            reason: What for.
+            seconds: How long.
+        """
+        self.waited(reason, seconds)
+        self._held_up += seconds
 
     def sleeper(self, reason: str) -> Callable[[float], None]:
         """Return a function that sleeps, and notes what for.
@@ -67,7 +78,8 @@ class History:
             began: When it began, on the clock that never jumps.
             outcome: What came of it.
         """
-        took = self._clock.monotonic() - began
+        took = max(0.0, self._clock.monotonic() - began - self._held_up)
+        self._held_up = 0.0
         at = datetime.fromtimestamp(self._clock.time() - took, UTC)
         pending, self._pending = self._pending, Counter()
         waited = float(sum(pending.values()))

@@ -111,7 +111,7 @@ class Job:
             >>> client.response("2019-02-01", "2019-02-02").refresh().status.state in ("RUNNING", "CLOSED")
             True
         """
-        with self._about_this():
+        with self._about_this(), self._detaching():
             self._export.look(None)
         return self
 
@@ -215,6 +215,10 @@ class Job:
         if self._export.record:
             self._export.record.saved(saved)
 
+    def _note_complete(self, saved: SavedFile) -> None:
+        if self._export.record:
+            self._export.record.complete(saved)
+
     def _is_mine(self, target: Path) -> bool:
         return target in self._export.saved and self._export.saved[target].intact()
 
@@ -231,6 +235,7 @@ class Job:
             sleep=self._export.history.sleeper("repetition"),
             deadline=deadline,
             retries=self._export.transport.retries,
+            announce=self._note_complete,
             max_bytes=self._export.service.max_bytes,
         )
 

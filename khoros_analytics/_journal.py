@@ -91,7 +91,7 @@ class Entry:
         claimed_at: When it was asked for, in seconds since 1970 UTC.
         identity: The job, or None where no ids are known.
         ready_at: When it was first seen ready, in seconds since 1970 UTC, or None.
-        saved: Where its file was put last, or None.
+        saved: Where its file was put last, or None. While the state is not SAVED, it was only about to be put there.
     """
 
     number: int
@@ -139,11 +139,14 @@ class Journal:
         try:
             # Made here and not by SQLite, which would let everybody read it.
             os.close(os.open(self.path, os.O_RDWR | os.O_CREAT, 0o600))
-            self.path.chmod(0o600)
-        except OSError as error:
-            raise ConfigurationError(f"journal: {self.path} cannot be used: {error.strerror}") from error
-        with self._transaction() as database:
-            self._prepare(database)
+            with self._transaction() as database:
+                self._prepare(database)
+            self.path.chmod(0o600)  # not earlier: a file that is no journal stays as it is
+        except ConfigurationError:
+            raise
+        except (OSError, ValueError) as error:
+            why = getattr(error, "strerror", None) or str(error)
+            raise ConfigurationError(f"journal: {self.path} cannot be used: {why}") from error
 
     def __repr__(self) -> str:
         return f"<Journal {self.path}>"
@@ -207,7 +210,11 @@ class Journal:
             return Claim(number, lost=self._entry(last) if was_lost else None)
 
     def _last(self, database: Any, request: ExportRequest) -> Any:
-        query = "SELECT * FROM exports WHERE key = ? AND state != ? ORDER BY id DESC LIMIT 1"
+        # What was asked for before its window was over lacks the last rows.
+        query = (
+            "SELECT * FROM exports WHERE key = ? AND state != ? AND claimed_at * 1000 >= end_ms "
+            "ORDER BY id DESC LIMIT 1"
+        )
         return database.execute(query, (self._key(request), EntryState.REFUSED.value)).fetchone()
 
     def _insert(self, database: Any, request: ExportRequest, now: float, lease: float) -> int:
@@ -261,6 +268,18 @@ class Journal:
         """
         self._update(number, state=state.value, **({} if ready_at is None else {"ready_at": ready_at}))
 
+    def note_complete(self, number: int, saved: SavedFile) -> None:
+        """Write down where the file is about to be put: after a kill in that very moment it is known whose it is.
+
+        Args:
+            number: The export's place in the journal.
+            saved: The file as it will be.
+
+        Raises:
+            ConfigurationError: The file cannot be used.
+        """
+        self._note_file(number, EntryState.READY, saved)
+
     def note_saved(self, number: int, saved: SavedFile) -> None:
         """Write down where the file was put.
 
@@ -271,9 +290,12 @@ class Journal:
         Raises:
             ConfigurationError: The file cannot be used.
         """
+        self._note_file(number, EntryState.SAVED, saved)
+
+    def _note_file(self, number: int, state: EntryState, saved: SavedFile) -> None:
         self._update(
             number,
-            state=EntryState.SAVED.value,
+            state=state.value,
             file=str(saved.path),
             file_size=saved.size,
             file_modified_ns=saved.modified_ns,
@@ -384,6 +406,15 @@ class Record:
         """Note that the server has dropped it."""
         with self._noting():
             self._journal.note_state(self._number, EntryState.EXPIRED)
+
+    def complete(self, saved: SavedFile) -> None:
+        """Note where the file is about to be put.
+
+        Args:
+            saved: The file as it will be.
+        """
+        with self._noting():
+            self._journal.note_complete(self._number, saved)
 
     def saved(self, saved: SavedFile) -> None:
         """Note where the file is.

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from attrs import frozen
 
-from ._journal import Entry
+from ._journal import Entry, EntryState
 from ._token import write_token
 from .times import Window
 
@@ -67,7 +67,7 @@ def lines_of(entries: Iterable[Entry], account: str) -> Jobs:
             entry.request.arguments,
             datetime.fromtimestamp(entry.claimed_at, UTC),
             entry.state.value,
-            entry.saved.path if entry.saved else None,
+            entry.saved.path if entry.saved and entry.state is EntryState.SAVED else None,
             write_token(entry.identity, account) if entry.identity else None,
         )
         for entry in entries

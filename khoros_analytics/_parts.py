@@ -19,7 +19,7 @@ try:
 except ImportError:  # Windows
     fcntl = None  # type: ignore[assignment]
 
-__all__ = ["Part", "on_disk", "open_part", "write_all"]
+__all__ = ["Part", "on_disk", "open_part", "sweep", "write_all"]
 
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 _TRIES = 20
@@ -102,7 +102,7 @@ def open_part(target: Path, owner: str | None) -> Iterator[Part]:
     """
     with on_disk(target, "cannot be written"):
         part = _own_part(target, owner)
-        _sweep(target, part)
+        sweep(target, part.path)
     try:
         yield part
     finally:
@@ -170,10 +170,15 @@ def _is_at(path: Path, descriptor: int) -> bool:
         return False
 
 
-def _sweep(target: Path, mine: Part) -> None:
-    """Remove what dead processes left of the same target."""
+def sweep(target: Path, mine: Path | None = None) -> None:
+    """Remove what dead processes left of a target.
+
+    Args:
+        target: The file that it was to become.
+        mine: The one that is to stay.
+    """
     for path in target.parent.glob(f".{escape(_stem(target))}.{_ANY_MARK}.part"):
-        if path == mine.path or fcntl is None:
+        if path == mine or fcntl is None:
             continue
         with suppress(OSError):
             left = _locked(path)

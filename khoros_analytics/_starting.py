@@ -5,9 +5,10 @@ from datetime import UTC, datetime
 
 from ._arguments import ExportRequest
 from ._clock import Deadline
+from ._download import tidy
 from ._export import Export, Service
 from ._history import History
-from ._journal import Claim, Entry, Journal, Record
+from ._journal import Claim, Entry, EntryState, Journal, Record
 from ._protocol import create_call, parse_created
 from ._token import JobIdentity
 from .errors import JobTimeoutError
@@ -68,6 +69,10 @@ def reattach(service: Service, entry: Entry) -> Export:
     export.ready_at = entry.ready_at
     if entry.saved is not None:
         export.saved[entry.saved.path] = entry.saved
+        if record and entry.state is not EntryState.SAVED and entry.saved.intact():
+            # Whoever put it there was killed before saying so.
+            tidy(entry.saved.path)
+            record.saved(entry.saved)
     log.info("%s: found in the journal, and not started again; fresh=True would", export.subject)
     return export
 
@@ -93,7 +98,12 @@ def _start(service: Service, request: ExportRequest, record: Record | None) -> E
     transport = service.transport
     history = History(transport.clock)
     call = create_call(transport.base, request, transport.company_key)
-    created = transport.send(call, lambda reply: parse_created(call, reply), None, history)
+    try:
+        created = transport.send(call, lambda reply: parse_created(call, reply), None, history)
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt(
+            f"{call.subject} of {request.window} was about to start; whether the server started it is not known"
+        ) from None
     identity = JobIdentity(request, created, transport.clock.time())
     if record:
         record.started(identity)

@@ -12,7 +12,7 @@ from urllib3.exceptions import HTTPError
 from urllib3.util import parse_url
 
 from ._clock import Clock, Deadline
-from ._connections import Watch, connections_for, release
+from ._connections import Watch, close_all, connections_for, release
 from ._credentials import Credentials
 from ._faults import certainly_not_sent, innermost, is_unsafe
 from ._history import History
@@ -88,7 +88,7 @@ class Transport:
         """Close the connections, and leave the quota to others; a session that the user brought stays as it is."""
         self._share.close()
         if self._owned:
-            self._session.close()
+            close_all(self._session)
 
     def deadline(self, seconds: float) -> Deadline:
         """Return a deadline on this transport's clock.
@@ -136,7 +136,7 @@ class Transport:
         if until.passed():
             last = f"; the last attempt ended so: {failures.last}" if failures.last else ""
             raise JobTimeoutError(
-                f"{call.subject}: the {until.seconds:.0f} s for the {call.action.value} call are over{last}",
+                f"{call.subject}: the {max(0.0, until.seconds):.0f} s for the {call.action.value} call are over{last}",
                 may_have_started=False if call.action is Action.CREATE else None,
             )
 
@@ -219,11 +219,14 @@ class Transport:
         """Wait for the quota, which only the API itself counts."""
         if not target.at_home:
             return
+        began = self.clock.monotonic()
         try:
-            history.waited("quota", self._share.enter(deadline))
+            self._share.enter(deadline)
         except JobTimeoutError as error:
             started = False if call.action is Action.CREATE else None
             raise JobTimeoutError(f"{call.place}: {error}", may_have_started=started) from None
+        finally:
+            history.held_up("quota", self.clock.monotonic() - began)
 
     def _send_now(
         self, session: Session, call: Call, target: Target, deadline: Deadline, *, first: bool

@@ -1,0 +1,506 @@
+"""One life of an export under its plan: a real client, real sockets, the sandbox, and a judge who sees both sides."""
+
+import faulthandler
+import gc
+import logging
+import math
+import os
+import random
+import re
+import sys
+import tempfile
+import threading
+import time
+import traceback
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
+
+from _plan import DAY, NOON, Interrupt, Leap, Outage, Plan, Suspend, draw
+from attrs import define, field, frozen
+
+from khoros_analytics import (
+    Client,
+    Clock,
+    DownloadError,
+    DownloadExpiredError,
+    Job,
+    JobError,
+    JobFailedError,
+    JobTimeoutError,
+    KhorosError,
+)
+from khoros_analytics.sandbox import Sandbox, VirtualClock
+
+__all__ = ["REPLAY", "Problem", "Result", "Summary", "draw", "live"]
+
+REPLAY = "nox -s chaos -- --seed {seed}"
+WINDOW = ("2019-02-01", "2019-02-02")
+MINUTE = 60.0
+QUOTA = 20
+WATCHDOG = 30.0  # in real seconds, for one life; an ordinary one takes a tenth of a second
+MOST_TURNS = 5
+FOREVER = 1e9
+OLD = b"what was here before\n"
+UNKNOWN = "is not known"
+
+
+@frozen
+class Problem:
+    """Something that must not be.
+
+    Attributes:
+        kind: ``torn``, ``duplicate``, ``hang``, ``quota``, ``leak``, ``phase``, ``secret``, ``lost`` or ``stray``.
+        text: What was seen.
+    """
+
+    kind: str
+    text: str
+
+
+@define
+class Result:
+    """What became of one life."""
+
+    plan: Plan
+    outcome: str = "nothing"
+    problems: list[Problem] = field(factory=list)
+    notes: Counter[str] = field(factory=Counter)
+    story: list[str] = field(factory=list)
+    seconds: float = 0.0
+
+    def __str__(self) -> str:
+        """Show all that is needed to understand and to replay it."""
+        lines = [f"seed {self.plan.seed}: {self.outcome}; replay it with: {REPLAY.format(seed=self.plan.seed)}"]
+        lines += [f"  {each.kind}: {each.text}" for each in self.problems]
+        lines += [f"    {line}" for line in str(self.plan).splitlines()]
+        lines += [f"    > {line}" for line in self.story]
+        return "\n".join(lines)
+
+
+class BeatClock(Clock):
+    """The client's clock: virtual, shared with the sandbox, and a place where things happen.
+
+    A beat is whenever the client sleeps, sends a request, or begins to read an answer.
+    """
+
+    def __init__(self, shared: VirtualClock, on_beat: Callable[[], None]) -> None:
+        self._shared = shared
+        self._on_beat = on_beat
+        self.leapt = 0.0
+
+    def time(self) -> float:
+        return self._shared.time() + self.leapt
+
+    def monotonic(self) -> float:
+        return self._shared.monotonic()
+
+    def sleep(self, seconds: float) -> None:
+        self._on_beat()
+        self._shared.sleep(seconds)
+
+    @contextmanager
+    def alarm(self, seconds, ring):
+        self._on_beat()
+        yield
+
+
+class Warnings(logging.Handler):
+    """The warnings of one thread's client."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.WARNING)
+        self.lines: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.lines.append(record.getMessage())
+
+
+class Life:
+    """One life: turns of a client until one of them is not interrupted, and then, without faults, the end.
+
+    Args:
+        result: Where all that is seen goes.
+        folder: An empty folder.
+        stack: What closes everything.
+    """
+
+    def __init__(self, result: Result, folder: Path, stack: ExitStack) -> None:
+        self.result = result
+        self.plan = result.plan
+        self.shared = VirtualClock(NOON)
+        self.clock = BeatClock(self.shared, self._beat)
+        self.stack = stack
+        self.sandbox = stack.enter_context(Sandbox(clock=self.shared, **self.plan.options))
+        for line in self.plan.faults:
+            self.sandbox.fail(line.phase, line.fault, line.times, line.skip)
+        self.events = list(self.plan.events)
+        self.beats = 0
+        self.back_at: int | None = None
+        self.files = folder / "files"
+        self.files.mkdir()
+        self.target = self.files / f"export.{self.plan.format}"
+        if self.plan.old:
+            self.target.write_bytes(OLD)
+        self.journal = folder / "journal.sqlite"
+        self.job: Job | None = None
+        self.token: str | None = None
+        self.known_since: float | None = None  # on the client's calendar: the journal must find it again
+        self.unknown = False  # whether the journal holds a claim of which nobody knows what came of it
+        self.late = 0  # how many requests the server may still have to read
+        self.expected: bytes | None = None
+        self.warnings = Warnings()
+        logger = logging.getLogger("khoros_analytics")
+        logger.addHandler(self.warnings)
+        stack.callback(logger.removeHandler, self.warnings)
+
+    # --- what happens -----------------------------------------------------------------------------------------------
+
+    def _beat(self) -> None:
+        self.beats += 1
+        if self.back_at is not None and self.beats >= self.back_at:
+            self.back_at = None
+            self.come_back()
+        while self.events and self.events[0][0] < self.beats:
+            _, event = self.events.pop(0)
+            self.tell(f"beat {self.beats}: {event!r}")
+            self._happen(event)
+
+    def _happen(self, event: object) -> None:
+        match event:
+            case Outage(beats):
+                self.sandbox.stop()
+                self.back_at = self.beats + beats
+            case Suspend(seconds):
+                self.shared.sleep(seconds)
+            case Leap(seconds):
+                self.clock.leapt += seconds
+            case Interrupt():
+                raise KeyboardInterrupt
+
+    def come_back(self) -> None:
+        """Let the server listen at its ports again, unless somebody else on this machine uses one for a moment."""
+        for _ in range(100):
+            try:
+                return self.sandbox.start()
+            except OSError:
+                time.sleep(0.02)
+        return self.sandbox.start()
+
+    def heal(self) -> None:
+        """Let nothing more go wrong."""
+        self.events.clear()
+        self.back_at = None
+        self.come_back()
+        self.sandbox.heal()
+        self.sandbox.link_seconds = DAY
+
+    # --- what the client does ---------------------------------------------------------------------------------------
+
+    def connect(self, **settings: object) -> Client:
+        journal = {"journal": self.journal} if self.plan.journal else {}
+        everything = {**self.sandbox.settings, "clock": self.clock, **journal, **settings}
+        return self.stack.enter_context(Client(**everything))
+
+    def start(self, client: Client) -> Job:
+        """Ask for the export, and compare what the client says with what the server did."""
+        before, warned = len(self.sandbox.exports), len(self.warnings.lines)
+        since = self.known_since if self.plan.journal else None
+        known = since is not None and self.clock.time() - since < DAY
+        was_unknown, self.unknown = self.unknown and self.plan.journal, False
+        try:
+            job = client.start(self.plan.report, *WINDOW, format=self.plan.format)
+        except KhorosError as error:
+            started = len(self.sandbox.exports) - before
+            self.expect(error.may_have_started is not None, "phase", f"may_have_started is left open by {error!r}")
+            allowed = bool(error.may_have_started) + self.late
+            self.expect(started <= allowed, "duplicate", f"{started} were started, but: {error!r}")
+            self.unknown = bool(error.may_have_started)
+            # A request that timed out may be read later: the export that it starts then is not the next call's.
+            self.late = max(0, allowed - started)
+            raise
+        except KeyboardInterrupt:
+            started = len(self.sandbox.exports) - before
+            self.expect(started <= 1 + self.late, "duplicate", f"one call started {started} exports")
+            self.unknown = True
+            raise
+        started = len(self.sandbox.exports) - before
+        if known:
+            self.result.notes["re-attached"] += 1
+            self.expect(job.reattached, "duplicate", "the journal knew the export, and it was not found again")
+            self.expect(started <= self.late, "duplicate", f"re-attached, and yet {started} exports were started")
+        else:
+            self.expect(not job.reattached, "stray", "found in a journal that could not know it")
+            self.expect(1 <= started <= 1 + self.late, "duplicate", f"one call started {started} exports")
+            self.known_since = self.clock.time()
+        if was_unknown and not known:
+            said = any(UNKNOWN in line for line in self.warnings.lines[warned:])
+            self.expect(said, "stray", "an export that may run already was started again without a word")
+        return job
+
+    def turn(self, target: Path, client: Client) -> str:
+        """Export with one client, until the file is there, an error comes, or Ctrl-C."""
+        stage = "start"
+        try:
+            if self.token and (self.plan.by_token or not self.plan.journal):
+                self.job = client.job(self.token)
+            else:
+                self.job = None
+                self.job = self.start(client)
+            self.token = self.job.token
+            stage = "download"
+            path = self.job.download(target, overwrite=self.plan.old, timeout=self.plan.timeout)
+        except KhorosError as error:
+            self.judge_error(error, stage)
+            self.judge_disk(target, whole=False, part=True)
+            if isinstance(error, DownloadExpiredError) or (self.job and self.job.status.detail == "FAILED"):
+                self.known_since = None  # what the server gave up is started anew
+            return type(error).__name__
+        except KeyboardInterrupt as stop:
+            self.result.notes[f"interrupted in {stage}"] += 1
+            if stage == "download":
+                self.expect(self.token in str(stop), "phase", f"Ctrl-C does not say how to go on: {stop}")
+            self.judge_disk(target, whole=None, part=True)
+            return "interrupted"
+        self.expect(path == target, "stray", f"saved as {path}")
+        self.judge_disk(target, whole=True, part=False)
+        return "file"
+
+    def run(self) -> None:
+        """Live."""
+        outcome = "interrupted"
+        for _ in range(MOST_TURNS):
+            client = self.connect(**self.plan.settings)
+            outcome = self.turn(self.target, client)
+            self.tell(f"{outcome} at {self.shared.time() - NOON:.1f} s")
+            if outcome != "interrupted":
+                break
+            client.close()
+        self.result.outcome = outcome
+        if self.plan.again and outcome != "interrupted":
+            self.ask_again(client)
+        self.heal()
+        self.finish(client)
+        self.judge_requests()
+
+    def ask_again(self, client: Client) -> None:
+        """Make the same request once more, perhaps in another process: with a journal it finds what is there."""
+        if not self.plan.journal and self.token is None:
+            return
+        other = self.files / f"again.{self.plan.format}"
+        if self.plan.old:
+            other.write_bytes(OLD)
+        again = self.connect(**self.plan.settings) if self.plan.journal else client
+        was = self.result.outcome
+        came = len(self.sandbox.requests)
+        outcome = self.turn(other, again)
+        self.tell(f"asked again: {outcome}")
+        self.result.notes["asked again"] += 1
+        if was == "file" and self.plan.journal and not self.events and self.job is not None and self.job.reattached:
+            self.expect(len(self.sandbox.requests) == came, "stray", "what was on disk was fetched once more")
+        for path in self.left(other):
+            path.unlink()
+        other.unlink(missing_ok=True)
+
+    def finish(self, client: Client) -> None:
+        """Without faults, the file arrives; where the server has none any more, a new export brings it."""
+        if self.token is None:
+            self.job = self.start(self.connect())
+        elif self.plan.by_token or self.result.outcome != "file" or self.job is None:
+            # A job that saw FAILED keeps to it; another one looks anew.
+            self.job = self.connect().job(self.token)
+        self.token = self.job.token
+        overwrite = self.plan.old or self.result.outcome == "file"
+        hopeless = self.hopeless()
+        try:
+            self.job.download(self.target, overwrite=overwrite, timeout=100 if hopeless else 3600)
+        except (JobFailedError, DownloadExpiredError, JobTimeoutError) as error:
+            self.judge_error(error, "download")
+            self.expect(hopeless, "lost", f"without any fault: {error}")
+            self.result.notes["restarted"] += 1
+            self.sandbox.export_seconds = 10 * DAY
+            self.known_since = None
+            self.job = self.job.restart()
+            self.job.download(self.target, overwrite=overwrite, timeout=3600)
+        self.judge_disk(self.target, whole=True, part=False)
+        strangers = [path.name for path in self.files.iterdir() if path != self.target]
+        self.expect(not strangers, "leak", f"left behind: {strangers}")
+
+    def hopeless(self) -> bool:
+        """Return whether the server may have no file for the job, now or in the next minutes, by its own decision."""
+        found = self.sandbox._world.exports.find(self.job.workflow_id, self.job.run_id)
+        closed = found.closed_at or (found.ready_at if found.looks_needed is None else self.shared.time())
+        gone = self.shared.time() + 1000 > closed + self.sandbox.export_seconds
+        return found._end == "failed" or found.ready_at == math.inf or gone
+
+    # --- the judge --------------------------------------------------------------------------------------------------
+
+    def tell(self, line: str) -> None:
+        self.result.story.append(line)
+
+    def expect(self, holds: object, kind: str, text: str) -> None:
+        if not holds:
+            self.result.problems.append(Problem(kind, text))
+            self.tell(f"!! {kind}: {text}")
+
+    def judge_error(self, error: KhorosError, stage: str) -> None:
+        """Judge whether it tells the phase, and nothing that it should not tell."""
+        text = str(error)
+        self.tell(f"{type(error).__name__}: {text}")
+        for secret in (self.sandbox.password, self.sandbox.company_key, "Signature=", "analyticsAccessToken="):
+            self.expect(secret not in text, "secret", f"{secret} in {text}")
+        if stage == "start":
+            self.expect(error.may_have_started is not None, "phase", f"no word whether it started: {text}")
+            self.expect("creation" in text or "export" in text.partition(":")[0], "phase", text)
+            return
+        self.expect(error.may_have_started is None, "phase", f"not of the creation, and yet: {error.may_have_started}")
+        self.expect(error.job is self.job, "phase", f"the error does not carry its job: {text}")
+        attempts = self.job.history
+        named = re.findall(r"\b(creation|status|download)\b", text)
+        if isinstance(error, JobError | DownloadError):
+            self.expect("What was tried: " in text, "phase", f"no history in {text}")
+            self.expect(named or not attempts, "phase", text)
+        elif attempts:
+            # A look for a new link fails within the download that needs it: both attempts end in the same error.
+            kind = type(error).__name__
+            phases = {attempt.phase for attempt in attempts[-2:] if kind in attempt.outcome} or {attempts[-1].phase}
+            self.expect(phases & set(named), "phase", f"{sorted(phases)} not named by {error!r}")
+
+    def content(self) -> bytes:
+        """Return what the file must be: all exports of one life are of the same content."""
+        if self.expected is None:
+            self.expected = self.sandbox.exports[0].content()
+        return self.expected
+
+    def left(self, target: Path) -> list[Path]:
+        return sorted(self.files.glob(f".{target.name}.*"))
+
+    def judge_disk(self, target: Path, *, whole: bool | None, part: bool) -> None:
+        """Judge what stands at the target: the file, or what was there before."""
+        found = target.read_bytes() if target.exists() else None
+        before = OLD if self.plan.old else None
+        right = found is not None and bool(self.sandbox.exports) and found == self.content()
+        allowed = {True: right, False: found == before, None: right or found == before}[whole]
+        if not allowed:
+            size = "nothing" if found is None else f"{len(found)} bytes"
+            wanted = len(self.content()) if self.sandbox.exports else None
+            self.expect(False, "torn", f"{size} at {target.name}, of {wanted}; the file was said to be there: {whole}")
+        names = [path.name for path in self.left(target)]
+        endings = [name.rpartition(".")[2] for name in names]
+        pair = endings == ["note", "part"] and names[0].rpartition(".")[0] == names[1].rpartition(".")[0]
+        self.expect(not names or (part and pair), "leak", f"left beside the target: {names}")
+        self.result.notes["resumable parts left"] += bool(names)
+
+    def judge_requests(self) -> None:
+        """Judge by the server's records: the quota, and that no creation was repeated that may have been received."""
+        records = self.sandbox.requests
+        times = [record.time for record in records if record.origin == "api"]
+        busiest = max((sum(start <= when < start + MINUTE - 0.001 for when in times) for start in times), default=0)
+        self.expect(busiest <= QUOTA, "quota", f"{busiest} requests in one minute")
+        refused = [record for record in records if record.status == 429 and record.fault is None]
+        self.expect(not refused, "quota", f"the server refused {len(refused)} requests beyond the quota")
+        keys = [record for record in records if record.origin == "file" and record.has_authorization]
+        self.expect(not keys, "secret", "the file host was sent the credentials")
+        self.result.notes["requests"] += len(records)
+        self.result.notes["faults met"] += sum(record.fault is not None for record in records)
+
+
+def live(seed: int) -> Result:
+    """Live one life in a thread of its own, and judge it; a hang is a result as well."""
+    result = Result(draw(seed))
+    began = time.perf_counter()
+    threads, descriptors = set(threading.enumerate()), _descriptors()
+    thread = threading.Thread(target=_live, args=(result,), name=f"seed {seed}", daemon=True)
+    thread.start()
+    thread.join(WATCHDOG)
+    if thread.is_alive():
+        result.problems.append(Problem("hang", f"still running after {WATCHDOG:.0f} s"))
+        result.outcome = "hang"
+        faulthandler.dump_traceback(file=sys.__stderr__)
+    else:
+        _judge_leaks(result, threads, descriptors)
+    result.seconds = time.perf_counter() - began
+    return result
+
+
+def _live(result: Result) -> None:
+    random.seed(result.plan.seed)  # the client's own jitter
+    try:
+        with tempfile.TemporaryDirectory(prefix="chaos-") as name, ExitStack() as stack:
+            life = Life(result, Path(name), stack)
+            life.run()
+    except BaseException:  # noqa: BLE001 - whatever it is, it is a finding
+        result.problems.append(Problem("stray", traceback.format_exc()))
+
+
+def _descriptors() -> dict[str, str]:
+    """Return what is open, where the system tells."""
+    found = {}
+    with suppress(OSError):
+        for entry in os.scandir("/proc/self/fd"):
+            with suppress(OSError):
+                found[entry.name] = os.readlink(entry.path)  # noqa: PTH115 - what it shows is no path
+    return {number: what for number, what in found.items() if not what.endswith("/fd")}
+
+
+def _judge_leaks(result: Result, threads: Iterable[threading.Thread], descriptors: Mapping[str, str]) -> None:
+    """Judge what is left of it; a thread that is just ending may take its moment."""
+    limit = time.monotonic() + 2
+    while True:
+        left = set(threading.enumerate()) - set(threads)
+        more = {number: what for number, what in _descriptors().items() if descriptors.get(number) != what}
+        if not (left or more) or time.monotonic() > limit:
+            break
+        time.sleep(0.01)
+    if left:
+        result.problems.append(Problem("leak", f"threads: {sorted(thread.name for thread in left)}"))
+    if more:
+        gc.collect()
+        still = _descriptors()
+        freed = [number for number in more if still.get(number) != more[number]]
+        result.problems.append(Problem("leak", f"still open: {more}; freed by a garbage collection: {freed}"))
+
+
+@define
+class Summary:
+    """All lives together."""
+
+    lives: int = 0
+    seconds: float = 0.0
+    outcomes: Counter[str] = field(factory=Counter)
+    problems: Counter[str] = field(factory=Counter)
+    notes: Counter[str] = field(factory=Counter)
+    failed: list[int] = field(factory=list)
+    slowest: tuple[float, int] = (0.0, 0)
+
+    def add(self, result: Result) -> None:
+        """Count one more."""
+        self.lives += 1
+        self.seconds += result.seconds
+        self.outcomes[result.outcome] += 1
+        self.problems.update({problem.kind for problem in result.problems})
+        self.notes.update(result.notes)
+        self.slowest = max(self.slowest, (result.seconds, result.plan.seed))
+        if result.problems:
+            self.failed.append(result.plan.seed)
+
+    def __str__(self) -> str:
+        kinds = [f"{name} {count:,}" for name, count in self.outcomes.most_common()]
+        notes = [f"{name} {count:,}" for name, count in sorted(self.notes.items())]
+        slow, which = self.slowest
+        lines = [
+            f"seeds: {self.lives:,}, {self.seconds / max(1, self.lives):.2f} s each, at most {slow:.1f} (seed {which})",
+            f"first outcomes: {', '.join(kinds)}",
+            f"on the way: {', '.join(notes)}",
+            f"torn files: {self.problems['torn']}",
+            f"duplicated exports: {self.problems['duplicate']}",
+            f"hangs: {self.problems['hang']}",
+            f"files that never arrived: {self.problems['lost']}",
+            f"minutes beyond the quota: {self.problems['quota']}",
+            f"leaked threads, descriptors or files: {self.problems['leak']}",
+            f"errors that do not name their phase: {self.problems['phase']}",
+            f"anything else: {self.problems['stray'] + self.problems['secret']}",
+            f"failing seeds: {', '.join(map(str, self.failed[:50])) or 'none'}",
+        ]
+        return "\n".join(lines)

@@ -1,0 +1,106 @@
+"""Chaos: whatever goes wrong, an export ends in its file or in one error, and costs nothing twice.
+
+``nox -s chaos -- --seeds 5000`` lives through more seeds, ``nox -s chaos -- --seed 1234`` through one again.
+"""
+
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from khoros_analytics import _body, _parts, _protocol, _quota, _retry
+from khoros_analytics.sandbox import faults
+
+SEEDS = 320
+TOGETHER = 20
+
+
+@pytest.mark.parametrize("first", range(0, SEEDS, TOGETHER))
+def test_seeds(lives, summary, first):
+    """Each seed's export ends in a byte-identical file or in one KhorosError that names its phase. There is no torn
+    target, no second creation unless the first was provably not received, never a minute beyond the quota, no hang
+    and no leak; and without further faults the file arrives.
+    """
+    results = [lives.live(seed) for seed in range(first, first + TOGETHER)]
+    for result in results:
+        summary.add(result)
+
+    assert "\n\n".join(str(result) for result in results if result.problems) == ""
+
+
+def test_a_seed_is_a_plan(lives):
+    """The same seed gives the same plan in another process too, and what is printed of it can be typed."""
+    code = f"import sys; sys.path.insert(0, {str(Path(__file__).parent)!r})\n"
+    code += "from _plan import draw\nprint('\\n'.join(str(draw(seed)) for seed in range(50)))"
+    there = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
+
+    plans = [lives.draw(seed) for seed in range(50)]
+    assert there.stdout == "\n".join(map(str, plans)) + "\n"
+    for line in (line for plan in plans for line in str(plan).splitlines() if line.startswith("sandbox.fail(")):
+        seen = []
+        sandbox = type("Recorder", (), {"fail": lambda self, *given, seen=seen, **more: seen.append((given, more))})()
+        exec(line, {"sandbox": sandbox, "faults": faults})
+        (((phase, fault), counts),) = seen
+        assert phase in fault.phases
+        assert set(counts) == {"times", "skip"}
+
+
+def test_everything_is_drawn(lives):
+    """The plans of one run hold every kind of fault, every phase, every event, and all that a host may be like."""
+    plans = [lives.draw(seed) for seed in range(SEEDS)]
+    planned = [line for plan in plans for line in plan.faults]
+    kinds = {name for name in faults.__all__ if name not in {"PHASES", "Fault", "Phase", "Fate", "Instead", "Spoiled"}}
+
+    assert {type(line.fault).__name__ for line in planned} == kinds
+    assert {line.phase for line in planned} == {"create", "status", "download", "file"}
+    codes = {line.fault.code for line in planned if isinstance(line.fault, faults.HttpStatus)}
+    assert codes >= {429, 500, 502, 503, 504}
+    waits = {line.fault.retry_after for line in planned if getattr(line.fault, "code", None) == 429}
+    assert {None, "7", "soon"} <= waits
+    assert any(text and text.endswith("GMT") for text in waits)
+    assert {type(event).__name__ for plan in plans for _, event in plan.events} == {
+        "Interrupt",
+        "Leap",
+        "Outage",
+        "Suspend",
+    }
+    for option, values in {
+        "framing": {"length", "chunked", "close"},
+        "creation": {"urls", "ids", "download"},
+        "ranges": {True, False},
+        "validators": {True, False},
+        "gzip": {True, False},
+        "keep_alive": {True, False},
+    }.items():
+        assert {plan.options[option] for plan in plans} == values
+    assert {0, 1} <= {plan.options.get("rows") for plan in plans}
+    assert {plan.format for plan in plans} == {"csv", "json"}
+    assert 0.25 < sum(plan.journal for plan in plans) / SEEDS < 0.42
+    repeated = [plan for plan in plans if plan.journal and plan.again]
+    interrupted = [plan for plan in plans if plan.journal and any("Interrupt" in str(event) for event in plan.events)]
+    assert min(len(repeated), len(interrupted)) >= 10
+
+
+# Each breaks one rule of the client; the kind of problem that the judge must then report.
+BREAKS = {
+    "torn": (_body.Body, "_check_end", lambda self, stream: None),
+    "duplicate": (_retry, "may_repeat", lambda action, error: _retry.is_transient(error)),
+    "quota": (_quota.Quota, "_try", lambda self, ticket: 0.0),
+    "phase": (_protocol, "_told", lambda call, reply, what, excerpt=True: what),
+    "leak": (_parts.Part, "discard", lambda self: None),
+}
+
+
+@pytest.mark.parametrize("kind", BREAKS)
+def test_the_judge_notices(lives, monkeypatch, kind):
+    """A client that breaks a rule is found out within a few seeds: the green of the others means something."""
+    monkeypatch.setattr(*BREAKS[kind])
+
+    found = Counter()
+    for seed in range(60):
+        found.update(problem.kind for problem in lives.live(seed).problems)
+        if found[kind]:
+            break
+    assert found[kind]
