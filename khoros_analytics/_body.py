@@ -15,7 +15,8 @@ PIECE = 1024 * 1024
 """How much is read at once, in bytes: as fast as larger pieces, and small in memory."""
 
 _PARTIAL, _NOT_SATISFIABLE = 206, 416
-_HTML = (b"<!doctype html", b"<html")
+_BLANK = b"\xef\xbb\xbf \t\r\n"
+_PAGES = ("text/html", "application/xhtml+xml", "application/xml", "text/xml")
 _ENVELOPE = rb'\s*\{\s*"status"\s*:'
 _SMALL_PIECE = 64 * 1024
 _CALM = 8 * 1024 * 1024  # after so many bytes in one go a link counts as sound again
@@ -117,9 +118,10 @@ class Body:
         return self._size > 0 and unit == "bytes" and self._size == self.part.total == _whole(total)
 
     def _check_piece(self, piece: bytes, stream: Stream) -> None:
-        if not self._size and piece.lstrip()[:14].lower().startswith(_HTML):
+        kind = stream.headers.get("Content-Type", "").partition(";")[0].strip().lower()
+        if not self._size and (piece.lstrip(_BLANK)[:1] == b"<" or kind in _PAGES):
             raise UnexpectedReplyError(
-                f"{stream.subject}: an HTML page came instead of the file", status_code=stream.status_code
+                f"{stream.subject}: a page or an error message came instead of the file", status_code=stream.status_code
             )
         if not self._size and stream.at_home and re.match(_ENVELOPE, piece):
             raise UnexpectedReplyError(

@@ -1,6 +1,5 @@
 """``Client``: the account, and one method per report."""
 
-import math
 import os
 from collections.abc import Mapping
 from types import TracebackType
@@ -29,6 +28,7 @@ from .times import Moment, parse_zone
 
 __all__ = ["Client"]
 
+_LONGEST = 366 * 86400.0  # seconds
 _REGION, _URL = "KHOROS_ANALYTICS_REGION", "KHOROS_ANALYTICS_URL"
 
 
@@ -94,7 +94,9 @@ class Client(ReportMethods):
     ) -> None:
         credentials = find_credentials(username, password, company_key, keyring)
         base = BaseUrl.parse(_base_url(base_url, region))
-        clock = clock or Clock()
+        clock = Clock() if clock is None else clock
+        if not isinstance(clock, Clock):
+            raise ConfigurationError(f"clock must be a Clock, not {type(clock).__name__}")
         self._username = credentials.username
         self._timezone = _zone(timezone)
         limit = _whole("requests_per_minute", requests_per_minute, least=1)
@@ -310,7 +312,7 @@ def _whole(name: str, value: object, *, least: int) -> int:
 
 
 def _seconds(name: str, value: object) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < math.inf:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value <= _LONGEST:
         raise ConfigurationError(f"{name} must be a number of seconds above 0, not {value!r}")
     return float(value)
 

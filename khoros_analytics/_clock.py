@@ -40,8 +40,8 @@ class Clock:
         """
         timer = threading.Timer(min(seconds, threading.TIMEOUT_MAX), ring)
         timer.daemon = True
-        timer.start()
         try:
+            timer.start()
             yield
         finally:
             timer.cancel()

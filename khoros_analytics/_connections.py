@@ -3,7 +3,7 @@
 import socket
 import threading
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import cache
 from typing import Any, TypeVar
@@ -18,10 +18,18 @@ _local = threading.local()
 
 
 class Watch:
-    """Ends the wait for an answer from another thread: reads time out one by one, but not all of them together."""
+    """Ends the wait for an answer from another thread: reads time out one by one, but not all of them together.
+
+    Attributes:
+        rang: Whether the time was up.
+        used: Whether the call went through urllib3 at all, so that ``sent`` means something.
+        sent: Whether a first byte of the request may have left.
+    """
 
     def __init__(self) -> None:
         self.rang = False
+        self.used = False
+        self.sent = False
         self._socket: socket.socket | None = None
 
     def ring(self) -> None:
@@ -56,7 +64,33 @@ class Watch:
 class _Watched:
     """Added to a connection class of urllib3: tells the thread's watch which socket it waits on."""
 
-    sock: socket.socket
+    sock: socket.socket | None
+    connect: Callable[[], None]
+    tunneling = False
+
+    def _new_conn(self) -> socket.socket:
+        # From here on a proxy or a TLS handshake is waited for, too.
+        connected: socket.socket = super()._new_conn()  # type: ignore[misc]  # urllib3's, which this is mixed with
+        watch: Watch | None = getattr(_local, "watch", None)
+        if watch is not None:
+            watch.wait_on(connected)
+        return connected
+
+    def _tunnel(self) -> None:
+        # What goes to a proxy to reach the server is not the request yet.
+        self.tunneling = True
+        try:
+            super()._tunnel()  # type: ignore[misc]  # urllib3's, which this is mixed with
+        finally:
+            self.tunneling = False
+
+    def send(self, data: Any) -> None:
+        if self.sock is None:
+            self.connect()
+        watch: Watch | None = getattr(_local, "watch", None)
+        if watch is not None and not self.tunneling:
+            watch.sent = True
+        super().send(data)  # type: ignore[misc]  # urllib3's, which this is mixed with
 
     def getresponse(self) -> Any:
         watch: Watch | None = getattr(_local, "watch", None)
@@ -134,6 +168,9 @@ def _adapter(adapter: Any, *, fresh: bool) -> Any:
     choose = copy.get_connection_with_tls_context
 
     def get_connection_with_tls_context(*arguments: Any, **options: Any) -> Any:
+        watch: Watch | None = getattr(_local, "watch", None)
+        if watch is not None:
+            watch.used = True
         pool = choose(*arguments, **options)
         pool.ConnectionCls = _watched(pool.ConnectionCls)
         return pool

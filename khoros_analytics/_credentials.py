@@ -70,6 +70,8 @@ def _find(name: str, given: object, keyring: str | None) -> str:
         value = os.environ.get(_VARIABLES[name]) or (_from_keyring(keyring, name) if keyring else "")
     if not isinstance(value, str):
         raise ConfigurationError(f"{name} must be text, not {type(value).__name__}")
+    if value.strip("\r\n") != value:
+        raise ConfigurationError(f"{name} begins or ends with a line break; it was probably read from a file with it")
     try:
         value.encode()
     except UnicodeEncodeError:

@@ -87,7 +87,12 @@ def locate(path: str | os.PathLike[str] | None, default_name: str) -> Path:
     Raises:
         TargetError: There is no such folder.
     """
-    given = Path("." if path is None else path).expanduser().absolute()
+    if not isinstance(path, str | os.PathLike | None) or not isinstance(os.fspath(path or ""), str):
+        raise TargetError(f"{path!r} is no path; give a text or a pathlib.Path")
+    try:
+        given = Path("." if path is None else path).expanduser().absolute()
+    except RuntimeError as error:  # ~somebody who is not there
+        raise TargetError(f"{path} cannot be used: {error}") from None
     with on_disk(given, "cannot be used"):
         if given.is_dir():
             return given / default_name

@@ -121,7 +121,12 @@ class Export:
         ids = self.identity.created
         known = Created(ids.workflow_id, ids.run_id, self._status_url)
         call = status_call(self.transport.base, self.subject, known, self.transport.company_key)
-        status = self.transport.send(call, lambda reply: parse_status(call, reply, ids), deadline, self.history)
+        try:
+            status = self.transport.send(call, lambda reply: parse_status(call, reply, ids), deadline, self.history)
+        except RequestRejectedError as error:
+            if self.record and error.status_code in (404, 410):
+                self.record.expired()
+            raise
         self._learn(status.verdict)
         self.status, self._looked_at = status, self.age()
         self._status_url = status.status_url or self._status_url
@@ -205,6 +210,8 @@ class Export:
                 f"{self.subject}: the server gave the export up ({why}); job.restart() starts it again"
             )
         if self.status.verdict is Verdict.UNSETTLED:
+            if self.record:
+                self.record.failed()
             raise JobFailedError(
                 f"{self.subject}: closed for {_PATIENCE / 60:.0f} minutes without a file, last seen as "
                 f"{self.state()}; job.refresh() looks again, job.restart() starts it again"

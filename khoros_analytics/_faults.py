@@ -41,7 +41,8 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
             continue
         seen.append(current)
         yield current
-        pending += [current.__cause__, current.__context__, getattr(current, "reason", None), *current.args]
+        # Not __context__: it may be anything that the caller was handling when it called.
+        pending += [current.__cause__, getattr(current, "reason", None), *current.args]
 
 
 def innermost(error: BaseException, redact: Redactor) -> str:

@@ -1,5 +1,6 @@
 """What was done for one job, and where its time went."""
 
+import threading
 from collections import Counter, deque
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -22,6 +23,7 @@ class History:
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
+        self._lock = threading.RLock()
         self._attempts: deque[Attempt] = deque(maxlen=_LONGEST)
         self._pending: Counter[str] = Counter()
         self._waited: Counter[str] = Counter()
@@ -34,7 +36,8 @@ class History:
 
     def attempts(self) -> tuple[Attempt, ...]:
         """Return the attempts, oldest first; of very many, the last thousand."""
-        return tuple(self._attempts)
+        with self._lock:
+            return tuple(self._attempts)
 
     def waited(self, reason: str, seconds: float) -> None:
         """Note a wait; it belongs to the attempt that follows.
@@ -43,9 +46,10 @@ class History:
             reason: What for.
             seconds: How long.
         """
-        if seconds > 0:
-            self._pending[reason] += seconds  # type: ignore[assignment]  # a Counter counts seconds as well
-            self._waited[reason] += seconds  # type: ignore[assignment]
+        with self._lock:
+            if seconds > 0:
+                self._pending[reason] += seconds  # type: ignore[assignment]  # a Counter counts seconds as well
+                self._waited[reason] += seconds  # type: ignore[assignment]
 
     def held_up(self, reason: str, seconds: float) -> None:
         """Note a wait within the attempt that is under way; it is no part of the time that the attempt takes.
@@ -54,8 +58,9 @@ class History:
             reason: What for.
             seconds: How long.
         """
-        self.waited(reason, seconds)
-        self._held_up += seconds
+        with self._lock:
+            self.waited(reason, seconds)
+            self._held_up += seconds
 
     def sleeper(self, reason: str) -> Callable[[float], None]:
         """Return a function that sleeps, and notes what for.
@@ -78,17 +83,22 @@ class History:
             began: When it began, on the clock that never jumps.
             outcome: What came of it.
         """
-        took = max(0.0, self._clock.monotonic() - began - self._held_up)
-        self._held_up = 0.0
-        at = datetime.fromtimestamp(self._clock.time() - took, UTC)
-        pending, self._pending = self._pending, Counter()
-        waited = float(sum(pending.values()))
-        self._attempts.append(Attempt(at, phase, outcome, waited, ", ".join(pending)))
-        self._asked += took
-        self._count += 1
+        with self._lock:
+            took = max(0.0, self._clock.monotonic() - began - self._held_up)
+            self._held_up = 0.0
+            at = datetime.fromtimestamp(self._clock.time() - took, UTC)
+            pending, self._pending = self._pending, Counter()
+            waited = float(sum(pending.values()))
+            self._attempts.append(Attempt(at, phase, outcome, waited, ", ".join(pending)))
+            self._asked += took
+            self._count += 1
 
     def summary(self) -> str:
         """Return the last attempts and where the time went, in one line."""
-        times = [f"{self._asked:.1f} s asking", *(f"{seconds:.1f} s {why}" for why, seconds in self._waited.items())]
-        last = "; ".join(map(str, list(self._attempts)[-_SHOWN:])) or "none"
-        return f"{self._count} requests, {', '.join(times)}; the last: {last}"
+        with self._lock:
+            times = [
+                f"{self._asked:.1f} s asking",
+                *(f"{seconds:.1f} s {why}" for why, seconds in self._waited.items()),
+            ]
+            last = "; ".join(map(str, list(self._attempts)[-_SHOWN:])) or "none"
+            return f"{self._count} requests, {', '.join(times)}; the last: {last}"

@@ -1,7 +1,6 @@
 """``Job``: what a caller sees of one export, from its start to its file."""
 
 import logging
-import math
 import os
 import threading
 from collections.abc import Callable, Iterator
@@ -15,13 +14,15 @@ from ._export import Export, LinkedFile
 from ._messages import Attempt, Status
 from ._starting import start_export
 from ._token import write_token
-from .errors import DownloadError, JobError, KhorosError, ParameterError
+from .errors import DownloadError, JobError, JobTimeoutError, KhorosError, ParameterError
 from .times import Window
 
 __all__ = ["Job"]
 
 log = logging.getLogger("khoros_analytics")
 
+LONGEST_TIMEOUT = 366 * 86400.0
+"""The longest time that anybody may ask to wait, in seconds."""
 LONGEST_WAIT = 6 * 3600.0
 """How long a job is waited for when nobody says otherwise, in seconds."""
 
@@ -138,6 +139,8 @@ class Job:
             >>> client.user("2019-02-01", "2019-02-02").wait(timeout=3600)
             <Job user 2019-02-01 to 2019-02-02 (UTC, end excluded), csv: CLOSED COMPLETED>
         """
+        if on_update is not None and not callable(on_update):
+            raise ParameterError(f"on_update: {on_update!r} is no function")
         with self._about_this(), self._detaching():
             self._export.wait(self._deadline(timeout), (lambda: on_update(self)) if on_update else None)
         return self
@@ -173,11 +176,14 @@ class Job:
             >>> client.author("2019-02-01", "2019-02-02", format="json").download("authors.json").name
             'authors.json'
         """
-        with self._about_this(), self._detaching(), self._downloading:
+        deadline = self._deadline(timeout)
+        if not isinstance(overwrite, bool):
+            raise ParameterError(f"overwrite: {overwrite!r} is no flag; give True or False")
+        with self._about_this(), self._detaching(), self._alone(deadline):
             target = locate(path, self._file_name())
             if not self._is_mine(target):
                 check_place(target, overwrite=overwrite)
-                self._note_saved(self._save(target, overwrite=overwrite, deadline=self._deadline(timeout)))
+                self._note_saved(self._save(target, overwrite=overwrite, deadline=deadline))
                 log.info("%s: saved as %s", self._export.subject, target)
         return target
 
@@ -198,7 +204,7 @@ class Job:
 
     def _deadline(self, timeout: float | None) -> Deadline:
         seconds = LONGEST_WAIT if timeout is None else timeout
-        if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not 0 <= seconds < math.inf:
+        if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not 0 <= seconds <= LONGEST_TIMEOUT:
             raise ParameterError(f"timeout: {timeout!r} is no number of seconds; leave it out to wait up to 6 hours")
         return self._export.transport.deadline(seconds)
 
@@ -209,6 +215,18 @@ class Job:
             for moment in (self.window.start, self.window.end)
         ]
         return f"{self.report}_{'_'.join(moments)}.{ending}"
+
+    @contextmanager
+    def _alone(self, deadline: Deadline) -> Iterator[None]:
+        """Let one thread at a time fetch the file."""
+        if not self._downloading.acquire(timeout=min(max(0.0, deadline.remaining()), threading.TIMEOUT_MAX)):
+            raise JobTimeoutError(
+                f"{self._export.subject}: the time was up while another thread downloads the same job"
+            )
+        try:
+            yield
+        finally:
+            self._downloading.release()
 
     def _note_saved(self, saved: SavedFile) -> None:
         self._export.saved[saved.path] = saved

@@ -133,7 +133,10 @@ class Journal:
     """
 
     def __init__(self, path: str | os.PathLike[str], account: str, clock: Clock) -> None:
-        self.path = Path(path).expanduser().absolute()
+        try:
+            self.path = Path(path).expanduser().absolute()
+        except (TypeError, RuntimeError) as error:
+            raise ConfigurationError(f"journal: {path!r} is no path: {error}") from None
         self._account = account
         self._clock = clock
         try:
@@ -174,7 +177,8 @@ class Journal:
                 try:
                     yield database
                 except BaseException:
-                    database.execute("ROLLBACK")
+                    if database.in_transaction:
+                        database.execute("ROLLBACK")
                     raise
                 database.execute("COMMIT")
         except sqlite3.Error as error:
@@ -194,6 +198,16 @@ class Journal:
         Raises:
             ConfigurationError: The file cannot be used.
         """
+        mine: list[int] = []
+        try:
+            return self._claim(request, mine, fresh=fresh, lease=lease)
+        except BaseException:
+            # Interrupted while the file was flushed: nobody works on this claim, and nobody should wait for it.
+            for number in mine:
+                self.give_up(number, EntryState.REFUSED)
+            raise
+
+    def _claim(self, request: ExportRequest, mine: list[int], *, fresh: bool, lease: float) -> Claim:
         now = self._clock.time()
         with self._transaction() as database:
             last = None if fresh or request.window.end_ms > now * 1000 else self._last(database, request)
@@ -206,6 +220,7 @@ class Journal:
                 if state is EntryState.CLAIMED:
                     self._set(database, entry.number, state=EntryState.UNKNOWN.value)
             number = self._insert(database, request, now, lease)
+            mine.append(number)
             was_lost = last is not None and last["state"] in (EntryState.CLAIMED.value, EntryState.UNKNOWN.value)
             return Claim(number, lost=self._entry(last) if was_lost else None)
 
@@ -279,6 +294,20 @@ class Journal:
             ConfigurationError: The file cannot be used.
         """
         self._note_file(number, EntryState.READY, saved)
+
+    def give_up(self, number: int, state: EntryState) -> None:
+        """Write down that a claim was given up; an export whose ids are known stays what it is.
+
+        Args:
+            number: The claim.
+            state: What became of it.
+
+        Raises:
+            ConfigurationError: The file cannot be used.
+        """
+        query = "UPDATE exports SET state = ? WHERE id = ? AND state = ?"
+        with self._transaction() as database:
+            database.execute(query, (state.value, number, EntryState.CLAIMED.value))
 
     def note_saved(self, number: int, saved: SavedFile) -> None:
         """Write down where the file was put.
@@ -386,7 +415,7 @@ class Record:
         """
         with self._noting():
             state = EntryState.UNKNOWN if may_have_started else EntryState.REFUSED
-            self._journal.note_state(self._number, state)
+            self._journal.give_up(self._number, state)
 
     def ready(self, at: float) -> None:
         """Note that the file is ready.

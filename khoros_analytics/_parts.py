@@ -111,17 +111,27 @@ def open_part(target: Path, owner: str | None) -> Iterator[Part]:
         part.file.close()
 
 
+class _NoLocksError(Exception):
+    """This system, or this file system, knows no locks."""
+
+
 def _own_part(target: Path, owner: str | None) -> Part:
     if owner is not None:
         mark = hashlib.sha256(owner.encode("utf-8", "surrogatepass")).hexdigest()[:12]
-        part = _locked(_part_path(target, mark))
-        if part:
-            return part
-    # Somebody else is fetching the same: both get there, each in a file of its own.
-    while True:
-        part = _locked(_part_path(target, secrets.token_hex(6)))
-        if part:
-            return part
+        with suppress(_NoLocksError):
+            part = _locked(_part_path(target, mark))
+            if part:
+                return part
+    # Somebody else is fetching the same, or nobody can tell: each gets there in a file of its own.
+    return _unshared(_part_path(target, secrets.token_hex(6)))
+
+
+def _unshared(path: Path) -> Part:
+    # Not tempfile: its files are for their owner alone, this one becomes an ordinary file.
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o666)
+    with suppress(_NoLocksError):
+        _lock(descriptor)
+    return Part(path, open(descriptor, "r+b", buffering=0))  # noqa: PTH123 - as above
 
 
 def _part_path(target: Path, mark: str) -> Path:
@@ -140,7 +150,13 @@ def _locked(path: Path) -> Part | None:
         # Not tempfile: its files are for their owner alone, this one becomes an ordinary file.
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0), 0o666)
         file = open(descriptor, "r+b", buffering=0)  # noqa: SIM115, PTH123 - a descriptor has no path; the part closes it
-        if not _lock(descriptor):
+        try:
+            locked = _lock(descriptor)
+        except _NoLocksError:
+            file.close()
+            path.unlink(missing_ok=True)
+            raise
+        if not locked:
             file.close()
             return None
         if _is_at(path, descriptor):
@@ -154,12 +170,19 @@ def _locked(path: Path) -> Part | None:
 
 
 def _lock(descriptor: int) -> bool:
+    """Lock an open file; return False when another process or thread has it.
+
+    Raises:
+        _NoLocksError: There are no locks here.
+    """
     if fcntl is None:
-        return True
+        raise _NoLocksError
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
+    except BlockingIOError:
         return False
+    except OSError as error:  # some network file systems
+        raise _NoLocksError from error
     return True
 
 
@@ -180,7 +203,7 @@ def sweep(target: Path, mine: Path | None = None) -> None:
     for path in target.parent.glob(f".{escape(_stem(target))}.{_ANY_MARK}.part"):
         if path == mine or fcntl is None:
             continue
-        with suppress(OSError):
+        with suppress(OSError, _NoLocksError):
             left = _locked(path)
             if left:
                 left.discard()

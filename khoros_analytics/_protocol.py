@@ -36,6 +36,7 @@ __all__ = [
 
 log = logging.getLogger("khoros_analytics")
 
+_LONGEST_TEXT = 8192  # characters of a server's text that are looked at
 _LONGEST = 1e9  # seconds; a header may hold any number of digits
 
 Row = TypeVar("Row", Team, TimeZone)
@@ -212,7 +213,8 @@ def raise_for_status(call: Call, reply: Reply) -> None:
             RequestRejectedError, call, reply, "does not know this job: it keeps an export for 24 hours; start it again"
         )
     if 400 <= code < 500:
-        _raise(RequestRejectedError, call, reply, "refuses the request", started=False)
+        # 408 and 499 come from gateways that lost patience with a server that may well have acted.
+        _raise(RequestRejectedError, call, reply, "refuses the request", started=code in (408, 499))
     if not 200 <= code < 300:
         _unexpected(
             call, reply, "it answered with a redirect or something else that is not documented; is base_url right?"
@@ -298,7 +300,7 @@ def _text(value: object) -> str | None:
 def _cleaned(reply: Reply, value: object) -> str | None:
     if value is None:
         return None
-    text = " ".join(reply.redact(str(value)).split())
+    text = " ".join(reply.redact(str(value)[:_LONGEST_TEXT]).split())
     return text if len(text) <= 2 * EXCERPT else text[: 2 * EXCERPT] + "..."
 
 

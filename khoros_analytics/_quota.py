@@ -20,7 +20,10 @@ WINDOW = 60.0
 _TURN = 0.005  # how soon to look again whether those ahead in the queue have gone
 _NAP = 5.0  # how long to sleep at the most before looking again: limits and queues change meanwhile
 _MOMENT = 0.02  # how long to wait for the answers of others by the machine's own time
-_LOOK = 1.0  # and by the clock, before looking again
+_LOOK = 1.0  # and by another clock, before looking again
+_LONGEST_NAP = 60.0  # who has not looked for so long has left the queue without a word
+_LONGEST_REQUEST = 900.0  # and no answer takes longer than this to begin
+_MACHINE = Clock()
 _WORTH_A_LINE = 1.0
 
 
@@ -70,10 +73,9 @@ class Quota:
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._lock = threading.Lock()
-        self._answered = threading.Condition(self._lock)
         self._shares: weakref.WeakSet[Share] = weakref.WeakSet()
-        self._queue: deque[object] = deque()
-        self._under_way = 0
+        self._queue: dict[int, float] = {}
+        self._under_way: list[tuple[int, float]] = []
         self._done: deque[float] = deque()
 
     def share(self, limit: int) -> Share:
@@ -120,34 +122,36 @@ class Quota:
             JobTimeoutError: The deadline came first.
         """
         started = self._clock.monotonic()
-        ticket, told = object(), False
-        with self._lock:
-            self._queue.append(ticket)
+        # A thread waits for one turn at a time: what a Ctrl-C left of it in the queue is taken up by its next one.
+        ticket, told = threading.get_ident(), False
         try:
             while (pause := self._try(ticket)) > 0:
                 if _WORTH_A_LINE < pause < math.inf and not told:
                     told = True
                     log.info("waiting %.0f s for the quota of %d requests a minute", pause, self._limit())
                 self._sleep(pause, deadline)
-        finally:
+        except BaseException:
             with self._lock:
-                self._queue.remove(ticket)
+                self._queue.pop(ticket, None)
+            raise
         return self._clock.monotonic() - started
 
     def leave(self) -> None:
-        """Note that the answer to a request has begun, or never will."""
-        with self._answered:
-            self._under_way -= 1
-            self._done.append(self._clock.monotonic())
-            self._answered.notify_all()
+        """Note that the answer to this thread's request has begun, or never will."""
+        thread = threading.get_ident()
+        with self._lock:
+            for place in reversed(range(len(self._under_way))):
+                if self._under_way[place][0] == thread:
+                    del self._under_way[place]
+                    self._done.append(self._clock.monotonic())
+                    break
 
     def _sleep(self, pause: float, deadline: Deadline) -> None:
         remaining = max(0.0, deadline.remaining())
         if pause == math.inf:
             # Other threads are asking the server, and no clock brings their answers nearer: they get a moment first.
-            with self._answered:
-                answered = self._answered.wait(_MOMENT)
-            pause = 0.0 if answered else _LOOK
+            _MACHINE.sleep(_MOMENT)
+            pause = 0.0 if type(self._clock) is Clock else _LOOK
         self._clock.sleep(min(pause, _NAP, remaining))
         if deadline.passed():
             raise JobTimeoutError(
@@ -155,28 +159,39 @@ class Quota:
                 "other exports of this account use it, too"
             )
 
-    def _try(self, ticket: object) -> float:
+    def _try(self, ticket: int) -> float:
         """Start a request and return 0, or return how long to wait; infinity stands for until an answer has come."""
         with self._lock:
+            now = self._clock.monotonic()
             self._forget_old()
-            ahead = self._queue.index(ticket)
-            too_many = self._under_way + len(self._done) + ahead + 1 - self._limit()
+            self._queue[ticket] = now
+            ahead = list(self._queue).index(ticket)
+            too_many = len(self._under_way) + len(self._done) + ahead + 1 - self._lowest()
             if too_many <= 0 and ahead == 0:
-                self._under_way += 1
+                del self._queue[ticket]
+                self._under_way.append((ticket, now))
                 return 0.0
             if too_many <= 0:
                 return _TURN
             if too_many > len(self._done):
                 return math.inf
-            return max(_TURN, self._done[too_many - 1] + WINDOW - self._clock.monotonic())
+            return max(_TURN, self._done[too_many - 1] + WINDOW - now)
 
     def _limit(self) -> int:
-        return min((share.limit for share in list(self._shares)), default=1)
+        with self._lock:
+            return self._lowest()
+
+    def _lowest(self) -> int:
+        return min((share.limit for share in self._shares), default=1)
 
     def _forget_old(self) -> None:
+        """Drop what counts no more, and what an interrupt left behind: nobody waits, or asks, for so long unseen."""
         now = self._clock.monotonic()
         while self._done and self._done[0] + WINDOW <= now:
             self._done.popleft()
+        self._under_way = [(thread, since) for thread, since in self._under_way if since + _LONGEST_REQUEST > now]
+        for ticket in [ticket for ticket, seen in self._queue.items() if seen + _LONGEST_NAP <= now]:
+            del self._queue[ticket]
 
 
 _quotas: dict[tuple[str, str, int], Quota] = {}

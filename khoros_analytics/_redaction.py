@@ -1,6 +1,8 @@
 """Keeps secrets out of every text: messages, excerpts, and what urllib3 writes to its log."""
 
 import base64
+import html
+import json
 import logging
 import re
 import threading
@@ -15,14 +17,15 @@ _SHORT = 4
 # Not compiled here: most programs import this package more often than they fail, and re keeps what it has compiled.
 _PATTERNS = (
     # Every query string goes, whatever it is called: a signed link hides its signature under any name.
-    (r"(\bhttps?:\\?/\\?/[^\s\"'<>?]*)\?[^\s\"'<>]*", rf"\1?{_STARS}"),
-    (r"(\bhttps?://)[^\s/\"'<>@]*@", rf"\1{_STARS}@"),
+    (r"(\bhttps?:\\?/\\?/[^\s\"'<>?]{0,2048})\?[^\s\"'<>]*", rf"\1?{_STARS}"),
+    (r"(\bhttps?://)[^\s/\"'<>@]{0,1024}@", rf"\1{_STARS}@"),
     (
         r"\b((?:companyKey|analyticsAccessToken|password|token)\W{0,3}[=:]\W{0,3})[^&\s\"'<>,}]+",
         rf"\1{_STARS}",
     ),
     (r"\b((?:Basic|Bearer)\s+)[A-Za-z0-9+/=._~-]{6,}", rf"\1{_STARS}"),
 )
+_REQUEST = r'"([A-Z]+) \S+'
 _QUERY = r"\?[^\s\"')>]+"
 
 
@@ -57,6 +60,8 @@ def _spellings(secret: str) -> Iterator[str]:
     raw = secret.encode("utf-8", "surrogatepass")
     yield secret
     yield from (quote(raw, safe=""), quote(raw), quote_plus(raw))
+    yield from (html.escape(secret), html.escape(secret, quote=False))
+    yield from (json.dumps(secret)[1:-1], json.dumps(secret, ensure_ascii=False)[1:-1])
     yield base64.b64encode(raw).decode()
     yield base64.urlsafe_b64encode(raw).decode()
 
@@ -74,6 +79,9 @@ class _QueryFilter(logging.Filter):
         self.sending = threading.local()
 
     def filter(self, record: logging.LogRecord) -> bool:
+        if getattr(self.sending, "away", False):
+            # A link may be signed in its path as well.
+            record.msg, record.args = re.sub(_REQUEST, rf'"\1 {_STARS}', record.getMessage()), ()
         if getattr(self.sending, "depth", 0):
             record.msg, record.args = re.sub(_QUERY, f"?{_STARS}", record.getMessage()), ()
         return True
@@ -84,13 +92,19 @@ _URLLIB3_LOGS = ("urllib3.connectionpool", "urllib3.connection", "urllib3.respon
 
 
 @contextmanager
-def quiet_urllib3() -> Iterator[None]:
-    """Keep the secrets of the URLs that the block asks for out of urllib3's log. What others send is logged as ever."""
+def quiet_urllib3(*, at_home: bool = True) -> Iterator[None]:
+    """Keep the secrets of the URLs that the block asks for out of urllib3's log. What others send is logged as ever.
+
+    Args:
+        at_home: Whether the API itself is asked, whose paths are no secret.
+    """
     for name in _URLLIB3_LOGS:
         logging.getLogger(name).addFilter(_FILTER)
     sending = _FILTER.sending
     sending.depth = getattr(sending, "depth", 0) + 1
+    sending.away = not at_home
     try:
         yield
     finally:
         sending.depth -= 1
+        sending.away = False

@@ -73,9 +73,9 @@ def may_repeat(action: Action, error: BaseException) -> bool:
         action: What it is for.
         error: What it ended in.
     """
-    if action is Action.CREATE and getattr(error, "may_have_started", None) is not False:
-        return False
-    return is_transient(error)
+    if action is not Action.CREATE:
+        return is_transient(error)
+    return is_transient(error) and getattr(error, "may_have_started", None) is False
 
 
 def repeat(

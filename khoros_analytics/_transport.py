@@ -1,7 +1,8 @@
 """One ``requests.Session``: sends calls, keeps credentials at home, and makes every fault an error without secrets."""
 
+import os
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import TypeVar
 
 import requests
@@ -80,6 +81,7 @@ class Transport:
         self.request_deadline = request_deadline
         self._session = session or _new_session()
         self._owned = session is None
+        self._process = os.getpid()
 
     def __repr__(self) -> str:
         return f"<Transport to {self.base}>"
@@ -172,7 +174,8 @@ class Transport:
 
     @contextmanager
     def _connections(self, call: Call) -> Iterator[Session]:
-        fresh = call.action is Action.CREATE
+        # After a fork the parent's connections are the child's as well, and answers would reach whoever reads first.
+        fresh = call.action is Action.CREATE or os.getpid() != self._process
         session = connections_for(self._session, fresh=fresh)
         try:
             yield session
@@ -233,18 +236,24 @@ class Transport:
     ) -> requests.Response:
         # An environment variable would win over the session's own choice of certificates.
         verify = None if session.verify is True else session.verify
+        watch = Watch()
         try:
             prepared = self._prepare(call, target, first=first)
             settings = session.merge_environment_settings(target.url, {}, True, verify, None)  # noqa: FBT003
             if not target.at_home:
                 settings["cert"] = None
-            watch = Watch()
-            with quiet_urllib3(), watch.on(), self.clock.alarm(max(0.0, deadline.remaining()), watch.ring):
+            if target.url.startswith("http://"):
+                # Plain http never leaves this machine; a proxy would, and would see the password.
+                settings["proxies"] = {}
+            with quiet_urllib3(at_home=target.at_home), watch.on(), self._alarm(deadline, watch):
                 return session.send(prepared, timeout=self._timeouts(deadline), allow_redirects=False, **settings)
         except (requests.RequestException, HTTPError, OSError, ValueError) as error:
-            failure = self._failure(call, target, error, deadline)
+            failure = self._failure(call, target, error, deadline, watch)
         # Raised outside of the except block: the original would carry the URL, secrets included, as its context.
         raise failure
+
+    def _alarm(self, deadline: Deadline, watch: Watch) -> AbstractContextManager[None]:
+        return self.clock.alarm(max(0.0, deadline.remaining()), watch.ring)
 
     def _prepare(self, call: Call, target: Target, *, first: bool) -> requests.PreparedRequest:
         """Make the request, for the API with all that the session adds and for anybody else with nothing of it."""
@@ -255,7 +264,7 @@ class Transport:
             headers={"User-Agent": USER_AGENT, "Accept-Encoding": "gzip", **call.headers},
             params=list(call.query) if first else None,
             data=list(form) if form is not None else None,
-            hooks={"response": _keep_redirect},
+            hooks={"response": [*(self._session.hooks["response"] if target.at_home else ()), _keep_redirect]},
         )
         if target.at_home:
             request.auth = self._auth
@@ -267,9 +276,9 @@ class Transport:
         left = max(0.001, deadline.remaining())
         return min(self._timeout[0], left), min(self._timeout[1], left)
 
-    def _failure(self, call: Call, target: Target, error: Exception, deadline: Deadline) -> KhorosError:
+    def _failure(self, call: Call, target: Target, error: Exception, deadline: Deadline, watch: Watch) -> KhorosError:
         host = parse_url(target.url).netloc or "the server"
-        sent = not certainly_not_sent(error)
+        sent = watch.sent if watch.used else not certainly_not_sent(error)
         started = sent if call.action is Action.CREATE else None
         why = innermost(error, self.redact)
         if deadline.passed():
@@ -283,7 +292,7 @@ class Transport:
                 transient=False,
                 may_have_started=started,
             )
-        if isinstance(error, ValueError):  # requests: an unusable URL, header or proxy setting
+        if isinstance(error, ValueError) and not sent:  # requests: an unusable URL, header or proxy setting
             return ConfigurationError(f"{call.place}: {host} cannot be asked: {why}", may_have_started=started)
         what = f"no connection to {host}" if not sent else f"the connection to {host} broke before an answer came"
         hint = "; whether the export was started is not known" if started else ""

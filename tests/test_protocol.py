@@ -282,7 +282,7 @@ REFUSALS = [
     (401, "", AuthenticationError, "does not accept the user, the password or the company key (HTTP 401", False),
     (403, "no", AuthenticationError, "(HTTP 403", False),
     (405, "no", RequestRejectedError, "(HTTP 405", False),
-    (408, "", RequestRejectedError, "(HTTP 408", False),
+    (408, "", RequestRejectedError, "(HTTP 408", True),
     (429, "slow down", RateLimitError, "too many requests (HTTP 429", False),
     (500, "oops", ServerError, "failed (HTTP 500", True),
     (501, "oops", ServerError, "failed (HTTP 501", True),

@@ -35,7 +35,6 @@ BASE_URLS = [
     ("http://127.0.0.1:8000", "http://127.0.0.1:8000"),
     ("http://127.9.9.9", "http://127.9.9.9"),
     ("http://localhost:80", "http://localhost"),
-    ("http://sandbox.localhost:8000", "http://sandbox.localhost:8000"),
     ("http://[::1]:8000", "http://[::1]:8000"),
 ]
 

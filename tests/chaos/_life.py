@@ -38,7 +38,6 @@ __all__ = ["REPLAY", "Problem", "Result", "Summary", "draw", "live"]
 REPLAY = "nox -s chaos -- --seed {seed}"
 WINDOW = ("2019-02-01", "2019-02-02")
 MINUTE = 60.0
-QUOTA = 20
 WATCHDOG = 30.0  # in real seconds, for one life; an ordinary one takes a tenth of a second
 MOST_TURNS = 5
 FOREVER = 1e9
@@ -200,7 +199,8 @@ class Life:
 
     def connect(self, **settings: object) -> Client:
         journal = {"journal": self.journal} if self.plan.journal else {}
-        everything = {**self.sandbox.settings, "clock": self.clock, **journal, **settings}
+        quota = {"requests_per_minute": self.plan.settings["requests_per_minute"]}
+        everything = {**self.sandbox.settings, "clock": self.clock, **quota, **journal, **settings}
         return self.stack.enter_context(Client(**everything))
 
     def start(self, client: Client) -> Job:
@@ -239,6 +239,10 @@ class Life:
             self.expect(said, "stray", "an export that may run already was started again without a word")
         return job
 
+    def has_failed(self) -> bool:
+        """Return whether the job was said to have failed."""
+        return self.job is not None and (self.job.status.state, self.job.status.detail) == ("CLOSED", "FAILED")
+
     def turn(self, target: Path, client: Client) -> str:
         """Export with one client, until the file is there, an error comes, or Ctrl-C."""
         stage = "start"
@@ -254,7 +258,7 @@ class Life:
         except KhorosError as error:
             self.judge_error(error, stage)
             self.judge_disk(target, whole=False, part=True)
-            if isinstance(error, DownloadExpiredError) or (self.job and self.job.status.detail == "FAILED"):
+            if isinstance(error, DownloadExpiredError) or self.has_failed():
                 self.known_since = None  # what the server gave up is started anew
             return type(error).__name__
         except KeyboardInterrupt as stop:
@@ -397,7 +401,7 @@ class Life:
         records = self.sandbox.requests
         times = [record.time for record in records if record.origin == "api"]
         busiest = max((sum(start <= when < start + MINUTE - 0.001 for when in times) for start in times), default=0)
-        self.expect(busiest <= QUOTA, "quota", f"{busiest} requests in one minute")
+        self.expect(busiest <= self.sandbox.requests_per_minute, "quota", f"{busiest} requests in one minute")
         refused = [record for record in records if record.status == 429 and record.fault is None]
         self.expect(not refused, "quota", f"the server refused {len(refused)} requests beyond the quota")
         keys = [record for record in records if record.origin == "file" and record.has_authorization]

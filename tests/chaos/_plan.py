@@ -148,7 +148,11 @@ class _Drawing:
         if self.poor:
             planned += tuple(self._poor_link())
         kinds = {type(line.fault) for line in planned}
-        settings: dict[str, Any] = {"timeout": (5, 5), "retries": pick.choice((0, 1, 3, 5, 5, 5, 8))}
+        settings: dict[str, Any] = {
+            "timeout": (5, 5),
+            "retries": pick.choice((0, 1, 3, 5, 5, 5, 8)),
+            "requests_per_minute": self.options["requests_per_minute"],
+        }
         if faults.Stall in kinds:
             settings["timeout"] = (5, SHORT_READ)
         if self.chance(0.1):
@@ -183,7 +187,7 @@ class _Drawing:
             "framing": pick.choice(("length", "length", "length", "chunked", "close")),
             "gzip": self.chance(0.2),
             "keep_alive": self.chance(0.8),
-            "requests_per_minute": pick.choice((None, 20)),
+            "requests_per_minute": pick.choice((20, 20, 20, 3)),
             "retry_after": self.chance(0.5),
             "seed": self.seed,
         }

@@ -75,6 +75,7 @@ def test_everything_is_drawn(lives):
         "keep_alive": {True, False},
     }.items():
         assert {plan.options[option] for plan in plans} == values
+    assert {plan.settings["requests_per_minute"] for plan in plans} == {3, 20}
     assert {0, 1} <= {plan.options.get("rows") for plan in plans}
     assert {plan.format for plan in plans} == {"csv", "json"}
     assert 0.25 < sum(plan.journal for plan in plans) / SEEDS < 0.42
