@@ -15,7 +15,7 @@ PIECE = 1024 * 1024
 """How much is read at once, in bytes: as fast as larger pieces, and small in memory."""
 
 _PARTIAL, _NOT_SATISFIABLE = 206, 416
-_BLANK = b"\xef\xbb\xbf \t\r\n"
+_MARKUP = rb"(?i)(?:\xef\xbb\xbf)?\s*<(?:[!?]|html\b|head\b|body\b|error\b)"
 _PAGES = ("text/html", "application/xhtml+xml", "application/xml", "text/xml")
 _ENVELOPE = rb'\s*\{\s*"status"\s*:'
 _SMALL_PIECE = 64 * 1024
@@ -119,7 +119,7 @@ class Body:
 
     def _check_piece(self, piece: bytes, stream: Stream) -> None:
         kind = stream.headers.get("Content-Type", "").partition(";")[0].strip().lower()
-        if not self._size and (piece.lstrip(_BLANK)[:1] == b"<" or kind in _PAGES):
+        if not self._size and (re.match(_MARKUP, piece) or kind in _PAGES):
             raise UnexpectedReplyError(
                 f"{stream.subject}: a page or an error message came instead of the file", status_code=stream.status_code
             )

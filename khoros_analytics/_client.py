@@ -285,7 +285,8 @@ def _base_url(base_url: str | None, region: str | None) -> str:
     name = region or os.environ.get(_REGION) or "us"
     if not isinstance(name, str) or name.lower() not in BASE_URLS:
         raise ConfigurationError(
-            f"region {name!r} is not known; the regions are {', '.join(BASE_URLS)}; base_url takes any other address"
+            f"region (or the variable {_REGION}) {name!r} is not known; the regions are {', '.join(BASE_URLS)}; "
+            "base_url takes any other address"
         )
     return BASE_URLS[name.lower()]
 

@@ -56,13 +56,13 @@ class BaseUrl:
         parts = _split(text)
         if parts is None or parts.query or parts.fragment or "@" in parts.netloc:
             raise ConfigurationError(
-                "base_url must be the API's address and nothing else, such as 'https://analytics-api.app.lithium.com': "
-                "no user, query or fragment"
+                "base_url (or the variable KHOROS_ANALYTICS_URL) must be the API's address and nothing else, such as "
+                "'https://analytics-api.app.lithium.com': with https://, and no blank, user, query or fragment"
             )
         if parts.scheme != "https" and not (parts.scheme == "http" and _is_loopback(parts.hostname or "")):
             raise ConfigurationError(
-                f"base_url must start with https://, since the password travels with every call; {_origin(parts)} does "
-                "not (plain http is for this machine alone, such as http://127.0.0.1:8000)"
+                f"base_url (or the variable KHOROS_ANALYTICS_URL) must start with https://, since the password travels "
+                f"with every call; {_origin(parts)} does not (plain http is for this machine alone, such as http://127.0.0.1:8000)"
             )
         return cls(_origin(parts), parts.path.rstrip("/").removesuffix(API_PREFIX))
 

@@ -258,8 +258,9 @@ class Life:
         except KhorosError as error:
             self.judge_error(error, stage)
             self.judge_disk(target, whole=False, part=True)
-            if isinstance(error, DownloadExpiredError) or self.has_failed():
-                self.known_since = None  # what the server gave up is started anew
+            unknown = stage == "download" and getattr(error, "status_code", None) in (404, 410)
+            if unknown or isinstance(error, JobFailedError | DownloadExpiredError) or self.has_failed():
+                self.known_since = None  # what the server gave up, or does not know any more, is started anew
             return type(error).__name__
         except KeyboardInterrupt as stop:
             self.result.notes[f"interrupted in {stage}"] += 1
@@ -311,7 +312,7 @@ class Life:
         """Without faults, the file arrives; where the server has none any more, a new export brings it."""
         if self.token is None:
             self.job = self.start(self.connect())
-        elif self.plan.by_token or self.result.outcome != "file" or self.job is None:
+        elif self.plan.by_token or self.result.outcome != "file" or self.job is None or self.has_failed():
             # A job that saw FAILED keeps to it; another one looks anew.
             self.job = self.connect().job(self.token)
         self.token = self.job.token
