@@ -148,7 +148,9 @@ def _close(adapter: Any) -> None:
     That may come late: what a Ctrl-C interrupted refers to itself in a circle, by its traceback.
     """
     for manager in (getattr(adapter, "poolmanager", None), *getattr(adapter, "proxy_manager", {}).values()):
-        for key in manager.pools.keys() if manager else ():
+        if manager is None:
+            continue
+        for key in manager.pools.keys():  # noqa: SIM118 - it forbids to be iterated over itself
             pool = manager.pools.get(key)
             if pool is not None:
                 pool.close()

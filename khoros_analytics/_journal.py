@@ -2,29 +2,24 @@
 
 import hashlib
 import json
-import logging
 import os
 import socket
 import uuid
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from enum import Enum
 from pathlib import Path
 from typing import Any
-
-from attrs import frozen
 
 from ._arguments import ExportRequest, find_report
 from ._clock import Clock
 from ._download import SavedFile
+from ._entries import ALIVE, Claim, Entry, EntryState
 from ._messages import Created
 from ._token import JobIdentity
 from .errors import ConfigurationError
 from .times import Window
 
-__all__ = ["Claim", "Entry", "EntryState", "Journal", "Record"]
-
-log = logging.getLogger("khoros_analytics")
+__all__ = ["Journal"]
 
 REMEMBERED = 24 * 3600.0
 """How long an export is found again instead of being started anew, in seconds: as long as the server keeps its file."""
@@ -59,65 +54,6 @@ CREATE TABLE IF NOT EXISTS exports (
 );
 CREATE INDEX IF NOT EXISTS exports_by_key ON exports (key, id);
 """
-
-
-class EntryState(Enum):
-    """How far an export came, as far as the journal knows."""
-
-    CLAIMED = "claimed"
-    """Somebody is about to start it."""
-    STARTED = "started"
-    READY = "ready"
-    SAVED = "saved"
-    FAILED = "failed"
-    EXPIRED = "expired"
-    REFUSED = "refused"
-    """The server did not start it."""
-    UNKNOWN = "unknown"
-    """Nobody knows whether the server started it: the process ended, or the answer was lost."""
-
-
-_ALIVE = (EntryState.STARTED, EntryState.READY, EntryState.SAVED)
-
-
-@frozen
-class Entry:
-    """One export in the journal.
-
-    Attributes:
-        number: Its place in the journal.
-        request: What was asked for.
-        state: How far it came.
-        claimed_at: When it was asked for, in seconds since 1970 UTC.
-        identity: The job, or None where no ids are known.
-        ready_at: When it was first seen ready, in seconds since 1970 UTC, or None.
-        saved: Where its file was put last, or None. While the state is not SAVED, it was only about to be put there.
-    """
-
-    number: int
-    request: ExportRequest
-    state: EntryState
-    claimed_at: float
-    identity: JobIdentity | None = None
-    ready_at: float | None = None
-    saved: SavedFile | None = None
-
-
-@frozen
-class Claim:
-    """The answer to somebody who wants to start an export.
-
-    Attributes:
-        number: The claim's place in the journal; the export is the caller's to start.
-        found: An export that is there already, to be used instead.
-        lost: An earlier claim of which nobody knows what came of it.
-        busy: Somebody else is starting the same export right now: ask again in a moment.
-    """
-
-    number: int = 0
-    found: Entry | None = None
-    lost: Entry | None = None
-    busy: bool = False
 
 
 class Journal:
@@ -213,7 +149,7 @@ class Journal:
             last = None if fresh or request.window.end_ms > now * 1000 else self._last(database, request)
             if last is not None:
                 entry, state = self._entry(last), EntryState(last["state"])
-                if state in _ALIVE and last["started_at"] > now - REMEMBERED:
+                if state in ALIVE and last["started_at"] > now - REMEMBERED:
                     return Claim(found=entry)
                 if state is EntryState.CLAIMED and not _is_dead(last, now):
                     return Claim(busy=True)
@@ -379,87 +315,6 @@ class Journal:
             saved = SavedFile(Path(row["file"]), row["file_size"], row["file_modified_ns"])
         state = EntryState(row["state"])
         return Entry(row["id"], request, state, row["claimed_at"], identity, row["ready_at"], saved)
-
-
-class Record:
-    """One line of a journal, as an export's own diary.
-
-    A journal that cannot be written by now costs a line in the log, not the export.
-
-    Args:
-        journal: The journal.
-        number: The line.
-    """
-
-    def __init__(self, journal: Journal, number: int) -> None:
-        self._journal = journal
-        self._number = number
-
-    def __repr__(self) -> str:
-        return f"<Record {self._number} of {self._journal.path}>"
-
-    def started(self, identity: JobIdentity) -> None:
-        """Note the ids.
-
-        Args:
-            identity: The job.
-        """
-        with self._noting():
-            self._journal.note_started(self._number, identity)
-
-    def not_started(self, *, may_have_started: bool) -> None:
-        """Note that no ids came back.
-
-        Args:
-            may_have_started: Whether the server may have started it all the same.
-        """
-        with self._noting():
-            state = EntryState.UNKNOWN if may_have_started else EntryState.REFUSED
-            self._journal.give_up(self._number, state)
-
-    def ready(self, at: float) -> None:
-        """Note that the file is ready.
-
-        Args:
-            at: Since when it is known, in seconds since 1970 UTC.
-        """
-        with self._noting():
-            self._journal.note_state(self._number, EntryState.READY, ready_at=at)
-
-    def failed(self) -> None:
-        """Note that the server gave it up."""
-        with self._noting():
-            self._journal.note_state(self._number, EntryState.FAILED)
-
-    def expired(self) -> None:
-        """Note that the server has dropped it."""
-        with self._noting():
-            self._journal.note_state(self._number, EntryState.EXPIRED)
-
-    def complete(self, saved: SavedFile) -> None:
-        """Note where the file is about to be put.
-
-        Args:
-            saved: The file as it will be.
-        """
-        with self._noting():
-            self._journal.note_complete(self._number, saved)
-
-    def saved(self, saved: SavedFile) -> None:
-        """Note where the file is.
-
-        Args:
-            saved: The file.
-        """
-        with self._noting():
-            self._journal.note_saved(self._number, saved)
-
-    @contextmanager
-    def _noting(self) -> Iterator[None]:
-        try:
-            yield
-        except ConfigurationError as error:
-            log.error("%s; what was to be written down is lost, the export is not", error)  # noqa: TRY400 - no fault of ours
 
 
 def _is_dead(row: Any, now: float) -> bool:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from attrs import frozen
 
-from ._journal import Entry, EntryState
+from ._entries import Entry, EntryState
 from ._token import write_token
 from .times import Window
 

@@ -18,7 +18,7 @@ LAYERS = (
     ("_clock", "times", "_redaction", "_urls"),
     ("_encoding", "_arguments", "_messages", "_protocol", "_quota", "_retry", "_polling", "_faults", "_history"),
     ("_credentials", "_connections", "_inflate", "_stream", "_transport"),
-    ("_token", "_parts", "_body", "_download", "_journal"),
+    ("_token", "_parts", "_body", "_download", "_entries", "_journal", "_record"),
     ("_export", "_starting", "_job", "_listing"),
     ("_report_methods",),
     ("_client",),

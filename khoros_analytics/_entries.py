@@ -1,0 +1,71 @@
+"""What a journal says: its lines, how far an export came, and the answer to a claim."""
+
+from enum import Enum
+
+from attrs import frozen
+
+from ._arguments import ExportRequest
+from ._download import SavedFile
+from ._token import JobIdentity
+
+__all__ = ["ALIVE", "Claim", "Entry", "EntryState"]
+
+
+class EntryState(Enum):
+    """How far an export came, as far as the journal knows."""
+
+    CLAIMED = "claimed"
+    """Somebody is about to start it."""
+    STARTED = "started"
+    READY = "ready"
+    SAVED = "saved"
+    FAILED = "failed"
+    EXPIRED = "expired"
+    REFUSED = "refused"
+    """The server did not start it."""
+    UNKNOWN = "unknown"
+    """Nobody knows whether the server started it: the process ended, or the answer was lost."""
+
+
+ALIVE = (EntryState.STARTED, EntryState.READY, EntryState.SAVED)
+"""The states of an export that can be gone on with."""
+
+
+@frozen
+class Entry:
+    """One export in the journal.
+
+    Attributes:
+        number: Its place in the journal.
+        request: What was asked for.
+        state: How far it came.
+        claimed_at: When it was asked for, in seconds since 1970 UTC.
+        identity: The job, or None where no ids are known.
+        ready_at: When it was first seen ready, in seconds since 1970 UTC, or None.
+        saved: Where its file was put last, or None. While the state is not SAVED, it was only about to be put there.
+    """
+
+    number: int
+    request: ExportRequest
+    state: EntryState
+    claimed_at: float
+    identity: JobIdentity | None = None
+    ready_at: float | None = None
+    saved: SavedFile | None = None
+
+
+@frozen
+class Claim:
+    """The answer to somebody who wants to start an export.
+
+    Attributes:
+        number: The claim's place in the journal; the export is the caller's to start.
+        found: An export that is there already, to be used instead.
+        lost: An earlier claim of which nobody knows what came of it.
+        busy: Somebody else is starting the same export right now: ask again in a moment.
+    """
+
+    number: int = 0
+    found: Entry | None = None
+    lost: Entry | None = None
+    busy: bool = False
