@@ -194,7 +194,9 @@ class Quota:
             del self._queue[ticket]
 
 
-_quotas: dict[tuple[str, str, int], Quota] = {}
+_Quotas = dict[tuple[str, str], Quota]
+
+_quotas: _Quotas = {}
 _quotas_lock = threading.Lock()
 
 
@@ -209,8 +211,10 @@ def share_of(origin: str, company_key: str, clock: Clock, limit: int) -> Share:
         limit: How many requests in 60 seconds this client allows.
     """
     account = hashlib.sha256(company_key.encode("utf-8", "surrogatepass")).hexdigest()
-    key = (origin, account, 0 if type(clock) is Clock else id(clock))
+    key = (origin, account)
+    # What counts on another clock lives as long as that clock, and no longer.
+    quotas: _Quotas = _quotas if type(clock) is Clock else vars(clock).setdefault("_quotas", {})
     with _quotas_lock:
-        for idle in [name for name, quota in _quotas.items() if quota.idle()]:
-            del _quotas[idle]
-        return _quotas.setdefault(key, Quota(clock)).share(limit)
+        for idle in [name for name, quota in quotas.items() if quota.idle()]:
+            del quotas[idle]
+        return quotas.setdefault(key, Quota(clock)).share(limit)
