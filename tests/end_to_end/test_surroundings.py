@@ -1,0 +1,183 @@
+"""What a program does around its calls - exceptions, forks, proxies, odd disks - changes nothing in what they mean."""
+
+import errno
+import fcntl
+import os
+import signal
+import threading
+
+import pytest
+import requests
+
+from khoros_analytics import (
+    ConfigurationError,
+    JobTimeoutError,
+    ParameterError,
+    RequestRejectedError,
+    TargetError,
+    TransportError,
+    UnexpectedReplyError,
+)
+from khoros_analytics.sandbox import faults
+
+
+def test_a_caller_that_handles_an_exception(world):
+    """An exception that the caller is handling says nothing about the creation: it is not repeated."""
+    world.sandbox.fail("create", faults.Reset(after=True))
+    try:
+        requests.get("http://127.0.0.1:9/", timeout=5)
+    except requests.ConnectionError:
+        with pytest.raises(TransportError) as caught:
+            world.start()
+    assert caught.value.may_have_started is True
+    assert len(world.sandbox.exports) == 1
+
+
+def test_a_server_that_lost_patience(world):
+    """After a 408 a server may well have acted: the creation is not repeated."""
+    world.sandbox.fail("create", faults.HttpStatus(408, after=True), times=None)
+    with pytest.raises(RequestRejectedError) as caught:
+        world.start()
+    assert caught.value.may_have_started is True
+    assert len(world.sandbox.exports) == 1
+
+
+def test_an_answer_that_requests_cannot_read(world):
+    """What is wrong with an answer came after the request: the export may have started."""
+    headers = (("Content-Length", "10, 20"),)
+    world.sandbox.fail("create", faults.RawAnswer(200, b"0123456789", headers))
+    with pytest.raises((TransportError, ConfigurationError, UnexpectedReplyError)) as caught:
+        world.start()
+    assert caught.value.may_have_started is True
+
+
+def test_certificates_that_are_not_there(run, monkeypatch):
+    """A wrong path to certificates is found before anything is sent, and the error says so."""
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", "/nowhere/certificates.pem")
+    world = run()
+    client = world.connect(base_url="https://127.0.0.1:9", retries=0)
+    with pytest.raises(TransportError) as caught:
+        world.start(client=client)
+    assert caught.value.may_have_started is False
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system cannot fork")
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_a_fork(run, folder):
+    """Children of a fork do not share the parent's connections: each gets the bytes of its own job."""
+    world = run({"keep_alive": True})
+    jobs = [world.ready(metrics=[f"COLUMN_{number}"]) for number in range(4)]
+    world.client.teams()
+    children = []
+    for number, job in enumerate(jobs):
+        child = os.fork()
+        if child == 0:
+            signal.alarm(30)  # a child that hangs ends, and the test with it
+            try:
+                job.download(folder / f"{number}.csv")
+            finally:
+                os._exit(0)
+        children.append(child)
+    for child in children:
+        os.waitpid(child, 0)
+    assert [(folder / f"{number}.csv").read_bytes() for number in range(4)] == [
+        export.content() for export in world.sandbox.exports
+    ]
+
+
+def test_a_proxy_and_this_machine(world, monkeypatch):
+    """Plain http stays on this machine, whatever proxy the environment names: it would see the password."""
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
+    assert world.client.teams()
+
+
+@pytest.mark.parametrize("number", [errno.ENOLCK, errno.EOPNOTSUPP])
+def test_a_file_system_without_locks(world, folder, monkeypatch, number):
+    """Where nothing can be locked, the file still arrives, and nothing else stays."""
+
+    def refuse(*_arguments):
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(fcntl, "flock", refuse)
+    path = world.ready().download(folder)
+    assert path.read_bytes() == world.content()
+    assert list(folder.iterdir()) == [path]
+
+
+@pytest.mark.parametrize(
+    "page",
+    [
+        b"<?xml version='1.0'?><Error><Code>AccessDenied</Code></Error>",
+        b"<!-- gateway --><html>busy</html>",
+        b"\n <ERROR>no</ERROR>",
+    ],
+)
+def test_error_pages_with_a_good_status(world, folder, page):
+    """A page that comes as a 200 in place of the file is noticed, and asked past."""
+    world.sandbox.fail("file", faults.RawAnswer(200, page))
+    assert world.ready().download(folder).read_bytes() == world.content()
+
+
+def test_another_thread_downloads_the_same(world, folder):
+    """Whoever waits for another thread's download of the same job waits no longer than asked for."""
+    job = world.ready()
+    held, done = threading.Event(), threading.Event()
+
+    def hold():
+        with job._downloading:
+            held.set()
+            done.wait(30)
+
+    other = threading.Thread(target=hold)
+    other.start()
+    held.wait(30)
+    try:
+        with pytest.raises(JobTimeoutError, match="another thread"):
+            job.download(folder, timeout=0.2)
+    finally:
+        done.set()
+        other.join()
+
+
+def test_a_job_that_the_server_denies(run, folder, tmp_path):
+    """What the server does not know any more is not found again in the journal: the next call starts anew."""
+    world = run(journal=tmp_path / "exports.sqlite")
+    world.sandbox.fail("status", faults.HttpStatus(404))
+    with pytest.raises(RequestRejectedError):
+        world.start().wait()
+    again = world.start()
+    assert not again.reattached
+    assert again.download(folder).read_bytes() == world.content()
+
+
+@pytest.mark.parametrize("seconds", [10**400, float("inf"), float("nan"), -1, "5", True])
+def test_no_number_of_seconds(world, seconds):
+    """A timeout is a number of seconds that a clock can count."""
+    job = world.start()
+    with pytest.raises(ParameterError, match="timeout"):
+        job.wait(timeout=seconds)
+    with pytest.raises(ConfigurationError, match="request_deadline"):
+        world.connect(request_deadline=seconds)
+
+
+@pytest.mark.parametrize("path", [5, b"x.csv", "~nosuchuser/x.csv"])
+def test_no_path(world, path):
+    """A path is a text or a pathlib.Path, in a home that exists."""
+    with pytest.raises(TargetError, match=r"cannot be used|is no path"):
+        world.ready().download(path)
+
+
+@pytest.mark.parametrize("clock", [object(), 5])
+def test_no_clock(world, clock):
+    """What is no clock is refused at once, and spoils no other client."""
+    with pytest.raises(ConfigurationError, match="clock must be"):
+        world.connect(clock=clock)
+    assert world.connect().teams()
+
+
+@pytest.mark.parametrize("name", ["username", "password", "company_key"])
+def test_a_line_break_from_a_file(world, name):
+    """A credential that was read from a file with its line break is refused in words, instead of by the server."""
+    with pytest.raises(ConfigurationError, match=f"{name} .*line break"):
+        world.connect(**{name: "secret\n"})
