@@ -3,8 +3,8 @@
 import hashlib
 import json
 import os
+import secrets
 import socket
-import uuid
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -26,7 +26,7 @@ REMEMBERED = 24 * 3600.0
 
 _VERSION = 1
 _PATIENCE = 30.0  # how long SQLite waits for another process that writes, in seconds
-_THIS_PROCESS = uuid.uuid4().hex
+_THIS_PROCESS = secrets.token_hex(16)
 
 _TABLE = """
 CREATE TABLE IF NOT EXISTS exports (
