@@ -265,6 +265,7 @@ class Job:
         except KhorosError as error:
             error.job = error.job or self
             if isinstance(error, JobError | DownloadError):
+                error.add_subject(self._export.subject)
                 error.add_history(self._export.history.summary())
             raise
 

@@ -94,6 +94,16 @@ class KhorosError(Exception):
         self.job = job
         self.may_have_started = may_have_started
 
+    def add_subject(self, text: str) -> None:
+        """Say in the message what it is about, unless it does already.
+
+        Args:
+            text: What it is about.
+        """
+        message = str(self)
+        if text not in message:
+            self.args = (f"{text}: {message}",)
+
     def add_history(self, text: str) -> None:
         """Add to the message what was tried; only once, however far up it is asked for.
 
