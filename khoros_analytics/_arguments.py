@@ -106,6 +106,7 @@ class _Problems:
             self._found.append(f"{name}: {error}")
 
     def unknown_names(self, given: Mapping[str, object]) -> None:
+        """Note every keyword that the report does not have, with the nearest that it has."""
         rows = [row for row in self._report.parameters if row.name not in NOT_KEYWORDS]
         known = {row.wire: row.name for row in rows} | {row.name: row.name for row in rows} | {"extra": "extra"}
         for name in given:
@@ -114,6 +115,7 @@ class _Problems:
                 self._found.append(f"{name}: the report {self._report.name} has no such argument{hint}")
 
     def raise_any(self) -> None:
+        """Raise one error for all that was noted, if anything was."""
         if not self._found:
             return
         if len(self._found) == 1:

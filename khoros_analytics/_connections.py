@@ -85,6 +85,7 @@ class _Watched:
             self.tunneling = False
 
     def send(self, data: Any) -> None:
+        """Connect where that is still to be done, and note that the request leaves."""
         if self.sock is None:
             self.connect()
         watch: Watch | None = getattr(_local, "watch", None)
@@ -93,6 +94,7 @@ class _Watched:
         super().send(data)  # type: ignore[misc]  # urllib3's, which this is mixed with
 
     def getresponse(self) -> Any:
+        """Tell the watch which socket is waited on."""
         watch: Watch | None = getattr(_local, "watch", None)
         if watch is not None and self.sock is not None:
             watch.wait_on(self.sock)
