@@ -19,8 +19,9 @@
     '- DownloadError
        |- DownloadExpiredError              the export is gone
        |- IncompleteDownloadError           the file did not arrive whole
-       '- TargetError (OSError)             the place on disk
-          '- TargetExistsError (FileExistsError)
+       |- TargetError (OSError)             the place on disk
+       |  '- TargetExistsError (FileExistsError)
+       '- ExportFormatError (ValueError)    the file is there, but it is not what an export looks like
 
 Each message says what happened, to which job, and what to do next. None holds a password, a company key or a signed
 link.
@@ -35,6 +36,7 @@ __all__ = [
     "ConfigurationError",
     "DownloadError",
     "DownloadExpiredError",
+    "ExportFormatError",
     "FailedJob",
     "IncompleteDownloadError",
     "JobError",
@@ -281,3 +283,27 @@ class TargetError(DownloadError, OSError):
 
 class TargetExistsError(TargetError, FileExistsError):
     """A file is already there, and nobody said that it may be overwritten."""
+
+
+class ExportFormatError(DownloadError, ValueError):
+    """The file is whole, but its content is damaged, cut off, or no export at all. No row was left out silently.
+
+    Attributes:
+        row: The number of the row, from 1 on, not counting the header; None where it is about no row.
+        offset: Where it is, in bytes from the beginning: of the row, or of the very place where that is known. In a
+            compressed file or one in UTF-16 it counts the bytes of the plain text in UTF-8. None where it is about no
+            place.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        row: int | None = None,
+        offset: int | None = None,
+        job: FailedJob | None = None,
+        may_have_started: bool | None = None,
+    ) -> None:
+        super().__init__(message, job=job, may_have_started=may_have_started)
+        self.row = row
+        self.offset = offset

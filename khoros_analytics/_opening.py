@@ -1,0 +1,177 @@
+"""Opening an export's file: whatever it is packed in, what comes out is plain UTF-8, and whether it is CSV or JSON."""
+
+import codecs
+import gzip
+import io
+import os
+import re
+import zlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Literal, cast
+
+from attrs import frozen
+
+from .errors import ExportFormatError, ParameterError
+
+__all__ = ["Content", "Format", "Reader", "open_export"]
+
+Format = Literal["csv", "json"]
+
+_HEAD = 1 << 16
+"""How many bytes are looked at to find out what a file is."""
+_PIECE = 1 << 18
+_GZIP = b"\x1f\x8b"
+# Those of UTF-32 come first: one of them begins with one of UTF-16.
+_MARKS = (
+    (codecs.BOM_UTF32_LE, "utf-32"),
+    (codecs.BOM_UTF32_BE, "utf-32"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+)
+_MARKUP = re.compile(rb"<(!doctype|!--|\?xml|html|head|body|error)\b", re.IGNORECASE)
+
+
+class Reader:
+    """Bytes that can be read, and looked at before they are."""
+
+    def __init__(self, fill: Callable[[int], bytes]) -> None:
+        self._fill = fill
+        self._held = b""
+
+    def peek(self, size: int) -> bytes:
+        """Return the next bytes without taking them.
+
+        Args:
+            size: How many; there are fewer only at the end.
+        """
+        while len(self._held) < size and (piece := self._fill(size - len(self._held))):
+            self._held += piece
+        return self._held[:size]
+
+    def read(self, size: int) -> bytes:
+        """Return the next bytes.
+
+        Args:
+            size: How many; there are fewer only at the end.
+
+        Raises:
+            ExportFormatError: The packing is damaged: its gzip, or its UTF-16.
+        """
+        pieces = [self._held[:size]]
+        self._held = self._held[size:]
+        missing = size - len(pieces[0])
+        while missing > 0 and (piece := self._fill(missing)):
+            pieces.append(piece)
+            missing -= len(piece)
+        content = b"".join(pieces) if len(pieces) > 1 else pieces[0]
+        self._held += content[size:]
+        return content[:size]
+
+
+@frozen
+class Content:
+    """What stands in an export's file, ready to be read from its first byte.
+
+    Attributes:
+        reader: Its bytes in UTF-8, without a byte order mark.
+        format: What it is.
+        name: What to call it in messages.
+        skipped: How many bytes of a byte order mark stand before the first one.
+    """
+
+    reader: Reader
+    format: Format
+    name: str
+    skipped: int
+
+
+@contextmanager
+def open_export(source: str | os.PathLike[str] | IO[bytes], format: Format | None = None) -> Iterator[Content]:
+    """Open a file or a stream: gzip is unpacked, a byte order mark skipped, UTF-16 and UTF-32 turned into UTF-8.
+
+    Args:
+        source: A path, or a binary stream, which stays open.
+        format: What it is; found out by its first bytes when not given.
+
+    Raises:
+        ParameterError: It is neither.
+        FileNotFoundError: There is no such file; likewise for the other errors of opening one.
+        ExportFormatError: It is empty, or a page of HTML or XML.
+    """
+    if isinstance(source, str | os.PathLike):
+        path = Path(source)
+        with path.open("rb", buffering=0) as file:
+            yield _content(Reader(lambda size: file.read(size) or b""), path.name, format)
+    elif callable(getattr(source, "read", None)) and not isinstance(source, io.TextIOBase):
+        yield _content(Reader(lambda size: source.read(size) or b""), _name_of(source), format)
+    else:
+        what = "a stream of text" if isinstance(source, io.TextIOBase) else repr(source)
+        raise ParameterError(f"{what} cannot be read as an export; give a path, or a stream opened in binary mode")
+
+
+def _name_of(stream: IO[bytes]) -> str:
+    name = getattr(stream, "name", None)
+    return Path(name).name if isinstance(name, str) and name else "the stream"
+
+
+def _content(reader: Reader, name: str, format: Format | None) -> Content:
+    if reader.peek(2) == _GZIP:
+        reader = _unzipped(reader, name)
+    encoding = next((encoding for mark, encoding in _MARKS if reader.peek(4).startswith(mark)), None)
+    if encoding:
+        reader = _decoded(reader, encoding, name)
+    skipped = 0
+    if reader.peek(3) == codecs.BOM_UTF8:
+        skipped = len(reader.read(3))
+    head = reader.peek(_HEAD).lstrip(b" \t\r\n")
+    if not head and len(reader.peek(_HEAD)) < _HEAD:
+        raise ExportFormatError(f"{name} is empty: there is not even a header", offset=0)
+    if _MARKUP.match(head):
+        raise ExportFormatError(
+            f"{name} is a page of HTML or XML, not an export; it begins with {head[:60].decode('utf-8', 'replace')!r}",
+            offset=0,
+        )
+    return Content(reader, format or ("json" if head[:1] in (b"[", b"{") else "csv"), name, skipped)
+
+
+def _unzipped(packed: Reader, name: str) -> Reader:
+    taken = 0
+    file = gzip.GzipFile(fileobj=cast("IO[bytes]", packed), mode="rb")  # it only reads
+
+    def fill(size: int) -> bytes:
+        nonlocal taken
+        try:
+            piece: bytes = file.read1(max(size, _PIECE))
+        except (EOFError, OSError, zlib.error) as error:
+            raise ExportFormatError(
+                f"{name}: its compression is damaged or cut off after {taken} bytes of text: {error}", offset=taken
+            ) from error
+        taken += len(piece)
+        return piece
+
+    return Reader(fill)
+
+
+def _decoded(raw: Reader, encoding: str, name: str) -> Reader:
+    decoder = codecs.getincrementaldecoder(encoding)()
+    taken = 0
+
+    def fill(size: int) -> bytes:
+        nonlocal taken
+        text, ended = "", False
+        while not text and not ended:
+            piece = raw.read(max(size, _PIECE))
+            ended = not piece
+            try:
+                text = decoder.decode(piece, final=ended)
+            except UnicodeDecodeError as error:
+                raise ExportFormatError(
+                    f"{name} is no valid {encoding.upper()} after {taken} bytes of text: {error.reason}", offset=taken
+                ) from error
+        encoded = text.encode("utf-8")
+        taken += len(encoded)
+        return encoded
+
+    return Reader(fill)
