@@ -28,7 +28,7 @@ def _group(name: str) -> tuple[str, ...]:
 
 
 def _run_tests(session: nox.Session, *, measured: bool) -> None:
-    session.install(".[sandbox]", *_group("tests"))
+    session.install(".[all]", *_group("tests"))
     coverage = ("--cov", "--cov-report=term-missing:skip-covered") if measured else ()
     # Without this, `python -m` in a test would take the package from the current folder, not the installed one.
     session.run("pytest", "-n", "auto", *coverage, *session.posargs, env={"PYTHONSAFEPATH": "1"})
@@ -74,7 +74,7 @@ def typing(session: nox.Session) -> None:
 @nox.session
 def docs(session: nox.Session) -> None:
     """Build the pages into docs/_build/html; a warning is an error."""
-    session.install(".[sandbox]", *_group("docs"))
+    session.install(".[all]", *_group("docs"))
     shutil.rmtree("docs/_build", ignore_errors=True)
     session.run("sphinx-build", "-n", "-W", "--keep-going", "-b", "html", "docs", "docs/_build/html")
 
@@ -96,7 +96,7 @@ def chaos(session: nox.Session) -> None:
 @nox.session
 def bench(session: nox.Session) -> None:
     """Measure; arguments choose benchmarks by the name of their file."""
-    session.install(".[sandbox]", *_group("bench"))
+    session.install(".[all]", *_group("bench"))
     folder = Path("tests/benchmarks")
     scripts = [folder / f"{name}.py" for name in session.posargs] or sorted(folder.glob("[!_]*.py"))
     for script in scripts:

@@ -8,16 +8,19 @@ from ._version import __version__
 if TYPE_CHECKING:
     from ._client import Client
     from ._clock import Clock
+    from ._frames import read_arrow, read_pandas, read_polars
     from ._job import Job
     from ._listing import Jobs, JournalLine
     from ._messages import Attempt, Status, Team, TimeZone, Verdict
     from ._report_methods import Metrics
+    from ._rows import read_rows
     from .errors import (
         ApiError,
         AuthenticationError,
         ConfigurationError,
         DownloadError,
         DownloadExpiredError,
+        ExportFormatError,
         IncompleteDownloadError,
         JobError,
         JobFailedError,
@@ -44,6 +47,7 @@ __all__ = [
     "ConfigurationError",
     "DownloadError",
     "DownloadExpiredError",
+    "ExportFormatError",
     "IncompleteDownloadError",
     "Job",
     "JobError",
@@ -68,6 +72,10 @@ __all__ = [
     "Verdict",
     "Window",
     "__version__",
+    "read_arrow",
+    "read_pandas",
+    "read_polars",
+    "read_rows",
 ]
 
 # Each name is loaded when it is first used: a program that imports this package and then waits, or fails, or only
@@ -75,16 +83,19 @@ __all__ = [
 _HOMES = {
     "._client": ("Client",),
     "._clock": ("Clock",),
+    "._frames": ("read_arrow", "read_pandas", "read_polars"),
     "._job": ("Job",),
     "._listing": ("Jobs", "JournalLine"),
     "._messages": ("Attempt", "Status", "Team", "TimeZone", "Verdict"),
     "._report_methods": ("Metrics",),
+    "._rows": ("read_rows",),
     ".errors": (
         "ApiError",
         "AuthenticationError",
         "ConfigurationError",
         "DownloadError",
         "DownloadExpiredError",
+        "ExportFormatError",
         "IncompleteDownloadError",
         "JobError",
         "JobFailedError",

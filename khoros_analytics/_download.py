@@ -24,7 +24,7 @@ from .errors import (
     TransportError,
 )
 
-__all__ = ["SavedFile", "Source", "check_place", "copy", "fetch", "locate", "tidy"]
+__all__ = ["SavedFile", "Source", "check_place", "copy", "fetch", "final_place", "locate", "put_in_place", "tidy"]
 
 
 class Source(Protocol):
@@ -163,7 +163,7 @@ def fetch(
         KhorosError: What the last attempt ended in.
     """
     failures = FailuresInARow()
-    final = _final(target)
+    final = final_place(target)
     with open_part(final, owner) as part:
         body = Body(part, max_bytes)
 
@@ -185,7 +185,7 @@ def fetch(
             raise
         _flush(part)
         announce(_saved_as(part, target))
-        _put_in_place(part, final, overwrite=overwrite)
+        _rename(part, final, overwrite=overwrite)
     return SavedFile.of(target)
 
 
@@ -200,17 +200,23 @@ def copy(saved: SavedFile, target: Path, *, overwrite: bool) -> SavedFile:
     Raises:
         TargetError: The disk does not take it.
     """
-    final = _final(target)
+    final = final_place(target)
     with open_part(final, None) as part, on_disk(target, "cannot be written"), saved.path.open("rb") as original:
         while piece := original.read(PIECE):
             write_all(part.file, piece)
-        _flush(part)
-        _put_in_place(part, final, overwrite=overwrite)
+        put_in_place(part, final, overwrite=overwrite)
     return SavedFile.of(target)
 
 
-def _final(target: Path) -> Path:
-    """Return where the file ends up: a link's own folder may be on another disk, which no rename crosses."""
+def final_place(target: Path) -> Path:
+    """Return where a file ends up: a link's own folder may be on another disk, which no rename crosses.
+
+    Args:
+        target: Where the file goes; see :func:`locate`.
+
+    Raises:
+        TargetError: The place cannot be used.
+    """
     with on_disk(target, "cannot be written"):
         return target.resolve()
 
@@ -235,7 +241,22 @@ def _flush(part: Part) -> None:
         os.fsync(part.file.fileno())
 
 
-def _put_in_place(part: Part, target: Path, *, overwrite: bool) -> None:
+def put_in_place(part: Part, target: Path, *, overwrite: bool) -> None:
+    """Flush a file that is complete, and give it its name.
+
+    Args:
+        part: The file.
+        target: Its place; see :func:`final_place`.
+        overwrite: Whether a file that is there may be replaced.
+
+    Raises:
+        TargetError: The disk does not take it.
+    """
+    _flush(part)
+    _rename(part, target, overwrite=overwrite)
+
+
+def _rename(part: Part, target: Path, *, overwrite: bool) -> None:
     """Rename what was flushed, and flush the folder: after a power loss the old file is there, or the new one."""
     with on_disk(target, "cannot be written"):
         part.forget()

@@ -2,6 +2,7 @@
 
 import logging
 import os
+import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -12,6 +13,8 @@ from ._clock import Deadline
 from ._download import SavedFile, check_place, copy, fetch, locate
 from ._export import Export, LinkedFile
 from ._messages import Attempt, Status
+from ._parts import on_disk
+from ._results import LentFile, Results
 from ._starting import start_export
 from ._token import write_token
 from .errors import DownloadError, JobError, JobTimeoutError, KhorosError, ParameterError
@@ -27,7 +30,7 @@ LONGEST_WAIT = 6 * 3600.0
 """How long a job is waited for when nobody says otherwise, in seconds."""
 
 
-class Job:
+class Job(Results):
     """One export on the server. A client's report methods return it; nobody makes one by hand.
 
     Everything after :meth:`wait` waits by itself. A job is safe to share among threads.
@@ -44,6 +47,7 @@ class Job:
         self._export = export
         self._request = export.identity.request
         self._downloading = threading.RLock()
+        super().__init__()
 
     def __repr__(self) -> str:
         return f"<Job {self.report} {self.window}, {self.arguments['format']}: {self._export.state()}>"
@@ -183,7 +187,9 @@ class Job:
             target = locate(path, self._file_name())
             if not self._is_mine(target):
                 check_place(target, overwrite=overwrite)
-                self._note_saved(self._save(target, overwrite=overwrite, deadline=deadline))
+                self._note_saved(
+                    self._save(target, overwrite=overwrite, deadline=deadline, announce=self._note_complete)
+                )
                 log.info("%s: saved as %s", self._export.subject, target)
         return target
 
@@ -208,13 +214,29 @@ class Job:
             raise ParameterError(f"timeout: {timeout!r} is no number of seconds; leave it out to wait up to 6 hours")
         return self._export.transport.deadline(seconds)
 
-    def _file_name(self) -> str:
-        ending = "".join(filter(str.isalnum, str(self.arguments["format"])))
+    def _file_name(self, ending: str | None = None) -> str:
+        ending = ending or "".join(filter(str.isalnum, str(self.arguments["format"])))
         moments = [
             f"{moment:%Y-%m-%d}" if moment.time() == time() else f"{moment:%Y-%m-%dT%H%M%S}"
             for moment in (self.window.start, self.window.end)
         ]
         return f"{self.report}_{'_'.join(moments)}.{ending}"
+
+    def _lend(self, keep: str | os.PathLike[str] | None, deadline: Deadline) -> LentFile:
+        if keep is not None:
+            return LentFile(self.download(keep, timeout=deadline.remaining()))
+        with self._detaching(), self._alone(deadline):
+            if self._lent and self._lent.path.is_file():
+                return self._lent
+            for saved in self._export.saved.values():
+                if saved.intact():
+                    return LentFile(saved.path)
+            with on_disk(Path(tempfile.gettempdir()), "cannot be used"):
+                folder = tempfile.mkdtemp(prefix="khoros_analytics-")
+            lent = LentFile(Path(folder) / self._file_name(), folder)
+            # Nobody else will find this file, so it is not noted in the journal either.
+            self._save(lent.path, overwrite=False, deadline=deadline, announce=lambda _: None)
+            return lent
 
     @contextmanager
     def _alone(self, deadline: Deadline) -> Iterator[None]:
@@ -240,7 +262,9 @@ class Job:
     def _is_mine(self, target: Path) -> bool:
         return target in self._export.saved and self._export.saved[target].intact()
 
-    def _save(self, target: Path, *, overwrite: bool, deadline: Deadline) -> SavedFile:
+    def _save(
+        self, target: Path, *, overwrite: bool, deadline: Deadline, announce: Callable[[SavedFile], object]
+    ) -> SavedFile:
         for saved in self._export.saved.values():
             if saved.intact():
                 return copy(saved, target, overwrite=overwrite)
@@ -253,7 +277,7 @@ class Job:
             sleep=self._export.history.sleeper("repetition"),
             deadline=deadline,
             retries=self._export.transport.retries,
-            announce=self._note_complete,
+            announce=announce,
             max_bytes=self._export.service.max_bytes,
         )
 

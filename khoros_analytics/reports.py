@@ -21,10 +21,21 @@ Example:
 from collections.abc import Mapping
 from enum import Enum
 from types import MappingProxyType
+from typing import Literal
 
 from attrs import evolve, field, frozen
 
-__all__ = ["API_PREFIX", "BASE_URLS", "REPORTS", "REQUESTS_PER_MINUTE", "Kind", "Metric", "Parameter", "Report"]
+__all__ = [
+    "API_PREFIX",
+    "BASE_URLS",
+    "REPORTS",
+    "REQUESTS_PER_MINUTE",
+    "Kind",
+    "Metric",
+    "Parameter",
+    "Report",
+    "TypeName",
+]
 
 API_PREFIX = "/api/public"
 """The path under which every call of the API lives (tutorial, openapi)."""
@@ -92,6 +103,10 @@ class Parameter:
         return "milliseconds" if self.kind in (Kind.EPOCH, Kind.MILLISECONDS) else ""
 
 
+TypeName = Literal["text", "integer", "float", "boolean", "date", "timestamp"]
+"""The types that a column of a frame can have."""
+
+
 @frozen
 class Metric:
     """One column that a source names.
@@ -100,11 +115,14 @@ class Metric:
         name: The name on the wire, in the case in which the source writes it.
         label: The name in the vendor's user interface, where a source gives it.
         source: Who says so.
+        type: The type of its values in a frame, where that should not depend on one window's values; a choice of this
+            library, not a fact of the API.
     """
 
     name: str
     label: str | None = None
     source: str = "tutorial"
+    type: TypeName | None = None
 
 
 def _read_only(mapping: Mapping[str, str]) -> Mapping[str, str]:
@@ -278,6 +296,25 @@ _STANDARD = (
     WORKQUEUE_IDS,
 )
 
+# What people write stays text, even in a window in which all of it happens to be digits.
+_WRITTEN = {
+    "agent_email",
+    "agent_name",
+    "auto_tag",
+    "lsw_responded_to_post_content",
+    "manual_tag",
+    "responding_agent_email",
+    "response_content",
+    "response_handle",
+    "response_location",
+    "response_tag",
+}
+
+
+def _columns(names: tuple[str, ...], source: str) -> tuple[Metric, ...]:
+    return tuple(Metric(name, source=source, type="text" if name in _WRITTEN else None) for name in names)
+
+
 _ANY = (Metric("TIME_ZONE", "Time Zone"),)
 _CONVERSATION = (
     Metric("CONVERSATION_ID", "Conversation ID"),
@@ -286,14 +323,13 @@ _CONVERSATION = (
     *_ANY,
 )
 _AGENT_STATES = (
-    *(Metric(name, source="openapi") for name in ("agent_name", "agent_email", "agent_id")),
+    *_columns(("agent_name", "agent_email", "agent_id"), "openapi"),
     *_ANY,
 )
 # Fivetran writes all its columns in lower case, so the case on the wire is a guess.
 _RESPONSE = (
-    *(
-        Metric(name, source="fivetran")
-        for name in (
+    *_columns(
+        (
             "conversation_id",
             "responding_agent_display_id",
             "agent_response_order",
@@ -327,7 +363,8 @@ _RESPONSE = (
             "response_tag",
             "response_tar",
             "response_type",
-        )
+        ),
+        "fivetran",
     ),
     *_ANY,
 )

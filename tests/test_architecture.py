@@ -19,7 +19,9 @@ LAYERS = (
     ("_encoding", "_arguments", "_messages", "_protocol", "_quota", "_retry", "_polling", "_faults", "_history"),
     ("_credentials", "_connections", "_inflate", "_stream", "_transport"),
     ("_token", "_parts", "_body", "_download", "_entries", "_journal", "_record"),
-    ("_export", "_starting", "_job", "_listing"),
+    ("_opening", "_csv_rows", "_json_window", "_json_blocks", "_rows"),
+    ("_kinds", "_narrow", "_csv_columns", "_json_columns", "_columns", "_frames", "_parquet"),
+    ("_export", "_starting", "_results", "_job", "_listing"),
     ("_report_methods",),
     ("_client",),
     ("__init__",),
@@ -33,10 +35,24 @@ SANDBOX_MAY_IMPORT = {"reports", "_clock"}
 THIRD_PARTIES = {
     "attrs": None,
     "tenacity": {"_retry", "_polling"},
+    "fsspec": {"_parquet"},
     "keyring": {"_credentials"},
+    "orjson": {"_json_blocks"},
+    "pandas": {"_frames", "_results"},
+    "polars": {"_frames", "_results"},
+    "pyarrow": {
+        "_narrow",
+        "_csv_columns",
+        "_json_columns",
+        "_columns",
+        "_frames",
+        "_parquet",
+        "_results",
+    },
     "requests": {"_transport"},
     "urllib3": {"_transport", "_stream", "_connections", "_faults"},
 }
+OPTIONAL = {"fsspec", "orjson", "pandas", "polars", "pyarrow"}
 READS_THE_TIME = {"now", "utcnow", "today"}
 
 
@@ -92,13 +108,30 @@ def test_imports_go_down(name):
 
 @pytest.mark.parametrize("name", sorted({*MODULES, *SANDBOX}))
 def test_no_trick_upward(name):
-    """Nothing is imported for the type checker alone, or by its name at run time: the table says it all."""
+    """Nothing of the package is imported for the type checker alone, or by its name: the table says it all."""
     for path in (folder[name] for folder in (MODULES, SANDBOX) if name in folder):
         if path == MODULES["__init__"]:
             continue  # it stands above all others, and has a test of its own
         words = {node.id for node in ast.walk(tree(path)) if isinstance(node, ast.Name)}
         words |= {node.attr for node in ast.walk(tree(path)) if isinstance(node, ast.Attribute)}
-        assert not words & {"TYPE_CHECKING", "import_module", "__import__"}, path
+        assert not words & {"import_module", "__import__"}, path
+        assert imported_for_type_checkers(path) <= OPTIONAL, path
+
+
+def imported_for_type_checkers(path):
+    conditions = [node for node in ast.walk(tree(path)) if isinstance(node, ast.If)]
+    blocks = [node for node in conditions if ast.unparse(node.test) == "TYPE_CHECKING"]
+    return {alias.name for block in blocks for node in block.body for alias in getattr(node, "names", ())}
+
+
+@pytest.mark.parametrize("name", sorted(HEIGHT))
+def test_optional_libraries_are_imported_late(name):
+    """The package can be imported without any optional library: only functions, and type checkers, import one."""
+    module = tree(MODULES[name])
+    top = [node for node in module.body if isinstance(node, ast.Import | ast.ImportFrom)]
+    names = {alias.name for node in top if isinstance(node, ast.Import) for alias in node.names}
+    names |= {node.module for node in top if isinstance(node, ast.ImportFrom) and not node.level}
+    assert not {found.split(".")[0] for found in names} & (OPTIONAL | {"keyring", "werkzeug"})
 
 
 def test_public_names_have_one_home():

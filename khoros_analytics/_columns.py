@@ -1,0 +1,263 @@
+"""A file's columns, each of one type for all rows: guessed from the first rows, and checked with every value.
+
+Where the guess turns out too narrow, all of the file is looked at once, and read once more.
+"""
+
+import os
+from collections import deque
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing, contextmanager
+from itertools import chain, islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+
+from attrs import define, evolve, field, frozen
+
+from ._csv_columns import CarefulCsv, FastCsv, UnusualCsvError
+from ._csv_rows import read_header
+from ._json_columns import JsonColumns
+from ._kinds import TEXT, ColumnType, Wishes, join
+from ._narrow import Chunk, Column, UnfitValueError, arrow_type, convert, examine, force, forced_type
+from ._opening import Format, open_export
+from .errors import ExportFormatError
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+__all__ = ["Tables", "ExportFile", "planned_tables", "with_tables"]
+
+_GUESSED_FROM = 2
+"""From how many blocks the types are guessed."""
+_THREADS = max(2, min(4, os.cpu_count() or 1))
+
+T = TypeVar("T")
+U = TypeVar("U")
+Tables = Generator["pa.Table", None, None]
+
+
+@frozen
+class ExportFile:
+    """A file to be read as a frame.
+
+    Attributes:
+        path: Where it is.
+        format: What it is; found out when None.
+        wishes: Which types its columns should have.
+        columns: What its columns are called, in case that it has no rows and cannot say.
+        careful: Whether to read CSV row by row.
+    """
+
+    path: Path
+    format: Format | None = None
+    wishes: Wishes = field(factory=Wishes)
+    columns: tuple[str, ...] = ()
+    careful: bool = False
+
+
+def with_tables(file: ExportFile, use: Callable[["pa.Schema", Tables], T]) -> T:
+    """Read a file, and give its schema and its tables to a function: again from the start where a guess was wrong.
+
+    Args:
+        file: The file.
+        use: What to do with them. When it is called again, what it did before must not show.
+
+    Returns:
+        What the function returned in the end.
+
+    Raises:
+        ExportFormatError: The file is damaged, or a value is not of the type that was asked for.
+        ParameterError: A type was asked for a column that is not there.
+    """
+    try:
+        return _with_guess(file, use)
+    except UnusualCsvError:
+        return with_tables(evolve(file, careful=True), use)
+    except _TooNarrowError:
+        file, types = _survey(file)
+        with closing(_tables(file, types)) as tables:
+            return use(_schema(types), tables)
+
+
+def planned_tables(file: ExportFile) -> tuple["pa.Schema", Tables]:
+    """Look at all of a file, and return its schema and its tables: for who cannot take a table back.
+
+    Args:
+        file: The file.
+
+    Raises:
+        ExportFormatError: The file is damaged, or a value is not of the type that was asked for.
+        ParameterError: A type was asked for a column that is not there.
+    """
+    file, types = _survey(file)
+    return _schema(types), _tables(file, types)
+
+
+class _TooNarrowError(Exception):
+    """A guess does not hold for the rows behind those from which it was made."""
+
+
+class _Columns(Protocol):
+    """Reads a file of one format."""
+
+    def blocks(self) -> Generator[Any, None, None]:
+        """Yield parts of the file, one after the other."""
+        ...
+
+    def chunk(self, block: Any) -> Chunk:
+        """Turn a part into columns, in any thread."""
+        ...
+
+
+Types = Mapping[str, ColumnType]
+
+
+@define
+class _Findings:
+    """What is known of the columns after some of the rows."""
+
+    wishes: Wishes
+    types: dict[str, ColumnType] = field(factory=dict)
+
+    def look(self, chunk: Chunk) -> Types:
+        """Find out what some rows hold, in any thread."""
+        return {name: self._look(name, column) for name, column in chunk.columns.items()}
+
+    def _look(self, name: str, column: Column) -> ColumnType:
+        if name in self.wishes.given:
+            return forced_type(self.wishes.given[name], column)
+        if self.wishes.stays_text(name) or self.types.get(name) == TEXT:
+            return TEXT
+        return examine(column)
+
+    def add(self, found: Types) -> None:
+        """Learn what some rows hold, after those before them."""
+        for name, column in found.items():
+            known = self.types.get(name, self.wishes.start(name))
+            if name not in self.wishes.given:
+                self.types[name] = join(known, column)
+            elif known.zone is None:
+                self.types[name] = column
+
+    def finish(self, names: Iterable[str]) -> Types:
+        """Return the types of all columns; those named here are there even where no row has them."""
+        nothing = Chunk({name: _without_values() for name in names if name not in self.types}, 0)
+        self.add(self.look(nothing))
+        self.wishes.check_columns(self.types)
+        return self.types
+
+
+def _without_values() -> Column:
+    import pyarrow as pa
+
+    return Column(pa.nulls(0, pa.string()))
+
+
+def _with_guess(file: ExportFile, use: Callable[["pa.Schema", Tables], T]) -> T:
+    with _opened(file) as (columns, names), closing(columns.blocks()) as blocks:
+        first = list(_in_order(columns.chunk, islice(blocks, _GUESSED_FROM)))
+        findings = _Findings(file.wishes)
+        for found in _in_order(findings.look, first):
+            findings.add(found)
+        types = findings.finish(names if names or first else file.columns)
+        converted = chain(
+            _in_order(lambda chunk: _converted(chunk, types, file.wishes), first),
+            _in_order(lambda block: _converted(columns.chunk(block), types, file.wishes), blocks),
+        )
+        with closing(_numbered(converted, file.path.name)) as tables:
+            return use(_schema(types), tables)
+
+
+def _survey(file: ExportFile) -> tuple[ExportFile, Types]:
+    """Look at all rows; return the types of all columns, and the file with what was learnt of how to read it."""
+    findings = _Findings(file.wishes)
+    try:
+        with _opened(file) as (columns, names), closing(columns.blocks()) as blocks:
+            for found in _in_order(lambda block: findings.look(columns.chunk(block)), blocks):
+                findings.add(found)
+    except UnusualCsvError:
+        return _survey(evolve(file, careful=True))
+    return file, findings.finish(names or (() if findings.types else file.columns))
+
+
+def _tables(file: ExportFile, types: Types) -> Tables:
+    with _opened(file) as (columns, _), closing(columns.blocks()) as blocks:
+        converted = _in_order(lambda block: _converted(columns.chunk(block), types, file.wishes), blocks)
+        yield from _numbered(converted, file.path.name)
+
+
+@contextmanager
+def _opened(file: ExportFile) -> Iterator[tuple[_Columns, tuple[str, ...]]]:
+    """Open a file; yield what reads its columns, and their names, if they stand before all rows."""
+    with open_export(file.path, file.format) as content:
+        if content.format == "json":
+            yield JsonColumns(content), ()
+        else:
+            header = read_header(content)
+            yield (CarefulCsv if file.careful else FastCsv)(content, header), header.names
+
+
+def _schema(types: Types) -> "pa.Schema":
+    import pyarrow as pa
+
+    return pa.schema([(name, arrow_type(column)) for name, column in types.items()])
+
+
+def _converted(chunk: Chunk, types: Types, wishes: Wishes) -> "pa.Table":
+    """Return some rows in the types of the whole file.
+
+    Raises:
+        _TooNarrowError: They do not fit.
+        UnfitValueError: They do not fit a type that the caller asks for.
+    """
+    import pyarrow as pa
+
+    if chunk.columns.keys() - types.keys():
+        raise _TooNarrowError
+    missing = Column(pa.nulls(chunk.rows, pa.string()))
+    arrays = [
+        _array(name, chunk.columns.get(name, missing), column, forced=name in wishes.given)
+        for name, column in types.items()
+    ]
+    return pa.table(arrays, schema=_schema(types))
+
+
+def _array(name: str, column: Column, wanted: ColumnType, *, forced: bool) -> "pa.Array":
+    if forced:
+        return force(column, name, wanted)
+    array = convert(column, wanted)
+    if array is None:
+        raise _TooNarrowError
+    return array
+
+
+def _numbered(tables: Tables, file: str) -> Tables:
+    """Pass tables on, and say in which row a value is that does not fit."""
+    rows = 0
+    try:
+        for table in tables:
+            yield table
+            rows += table.num_rows
+    except UnfitValueError as error:
+        row = rows + error.index + 1
+        raise ExportFormatError(
+            f"{file}: row {row}: {error.column} holds {error.value[:60]!r}, which is no {error.kind}; "
+            f"leave {error.column!r} out of types, or make it text",
+            row=row,
+        ) from None
+
+
+def _in_order(work: Callable[[U], T], items: Iterable[U]) -> Generator[T, None, None]:
+    """Do work on some items at a time, and yield the results in the order of the items."""
+    waiting: deque[Future[T]] = deque()
+    with ThreadPoolExecutor(_THREADS) as pool:
+        try:
+            for item in items:
+                waiting.append(pool.submit(work, item))
+                if len(waiting) > _THREADS:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+        finally:
+            for future in waiting:
+                future.cancel()

@@ -1,0 +1,164 @@
+"""CSV to columns of text: blocks of whole rows, checked for their quotes and parsed by Arrow."""
+
+from collections.abc import Generator, Iterator, Sequence
+from itertools import islice
+from operator import itemgetter
+from typing import TYPE_CHECKING
+
+from ._csv_rows import Header, csv_records
+from ._narrow import Chunk, Column
+from ._opening import Content, Reader
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+__all__ = ["CarefulCsv", "FastCsv", "UnusualCsvError"]
+
+_PIECE = 1 << 20
+"""How many bytes are parsed at once: larger pieces fall out of the processor's cache."""
+_PIECES = 8
+"""How many pieces get their types at once: in smaller parts, finding out costs more than it has to."""
+_LONGEST_ROW = 1 << 26
+_RECORDS = 4096
+
+
+class UnusualCsvError(Exception):
+    """A file is damaged, or written as few programs do: only the careful route can read it, or say what is wrong."""
+
+
+class FastCsv:
+    """Reads CSV as all good writers write it; whatever looks different is an UnusualCsvError.
+
+    Arrow itself takes an open quote for one that the end of the file closes, and so swallows rows; it goes on after a
+    closing quote as if nothing had been there. So the quotes are checked first.
+    """
+
+    def __init__(self, content: Content, header: Header) -> None:
+        self._reader = content.reader
+        self._names = header.names
+        self._delimiter = header.delimiter
+
+    def blocks(self) -> Generator[list[bytes], None, None]:
+        """Yield whole rows: pieces of about a megabyte each, several at a time."""
+        rows = _whole_rows(self._reader, self._delimiter.encode())
+        pieces = (piece for piece in rows if len(self._names) == 1 or piece.strip(b"\r\n"))
+        while block := list(islice(pieces, _PIECES)):
+            yield block
+
+    def chunk(self, block: Sequence[bytes]) -> Chunk:
+        """Parse a block; several threads may do so at once.
+
+        Args:
+            block: Whole rows.
+
+        Raises:
+            UnusualCsvError: The block is damaged, or written in another way.
+        """
+        import pyarrow as pa
+
+        table = pa.concat_tables(map(self._parsed, block))
+        columns = zip(self._names, table.columns, strict=True)
+        return Chunk({name: Column(values) for name, values in columns}, table.num_rows)
+
+    def _parsed(self, piece: bytes) -> "pa.Table":
+        import pyarrow as pa
+        from pyarrow import csv
+
+        try:
+            return csv.read_csv(
+                pa.BufferReader(piece),
+                read_options=csv.ReadOptions(column_names=self._names, block_size=len(piece) + 1, use_threads=False),
+                parse_options=csv.ParseOptions(
+                    delimiter=self._delimiter, newlines_in_values=True, ignore_empty_lines=len(self._names) > 1
+                ),
+                convert_options=csv.ConvertOptions(
+                    column_types=dict.fromkeys(self._names, pa.string()),
+                    null_values=[""],
+                    strings_can_be_null=True,
+                    quoted_strings_can_be_null=False,
+                ),
+            )
+        except pa.ArrowInvalid as error:
+            raise UnusualCsvError from error
+
+
+class CarefulCsv:
+    """Reads all CSV that can be read, row by row, and says where the rest is damaged."""
+
+    def __init__(self, content: Content, header: Header) -> None:
+        self._names = header.names
+        self._records = csv_records(content, header)
+
+    def blocks(self) -> Generator[list[list[str | None]], None, None]:
+        """Yield rows, some thousands at a time.
+
+        Raises:
+            ExportFormatError: The file is damaged.
+        """
+        while records := list(islice(self._records, _RECORDS)):
+            yield records
+
+    def chunk(self, block: Sequence[Sequence[str | None]]) -> Chunk:
+        """Turn rows into columns.
+
+        Args:
+            block: The rows.
+        """
+        import pyarrow as pa
+
+        columns = zip(self._names, zip(*block, strict=True), strict=True)
+        return Chunk({name: Column(pa.array(values, pa.string())) for name, values in columns}, len(block))
+
+
+_FIRST, _LAST = itemgetter(0), itemgetter(-1)
+
+
+def _whole_rows(reader: Reader, delimiter: bytes) -> Iterator[bytes]:
+    """Yield pieces of whole rows.
+
+    Raises:
+        UnusualCsvError: A quote stands where none may stand, or no row ends.
+    """
+    rest, size = b"", _PIECE
+    while piece := reader.read(size):
+        data = rest + piece
+        rows = _up_to_last_row(data)
+        if rows:
+            yield _well_quoted(rows, delimiter)
+        elif len(data) > _LONGEST_ROW:
+            raise UnusualCsvError
+        # Twice as much each time, so that a long row is not looked at again and again.
+        rest, size = data[len(rows) :], _PIECE if rows else len(data)
+    if rest:
+        yield _well_quoted(rest, delimiter)
+
+
+def _up_to_last_row(data: bytes) -> bytes:
+    """Return what ends at the last line end that has an even number of quotes before it."""
+    end = data.rfind(b"\n") + 1
+    quotes = data.count(b'"', 0, end)
+    while quotes % 2:
+        before = data.rfind(b"\n", 0, end - 1) + 1
+        quotes -= data.count(b'"', before, end)
+        end = before
+    return data[:end]
+
+
+def _well_quoted(rows: bytes, delimiter: bytes) -> bytes:
+    """Return rows when each quoted field begins after a delimiter or line end, and ends before one.
+
+    Between the quotes stand, by turns, what is outside and what is inside of a field. Nothing at all on the outside is
+    a doubled quote, or the edge of the piece.
+
+    Raises:
+        UnusualCsvError: One does not.
+    """
+    parts = rows.split(b'"')
+    if len(parts) % 2 == 0:
+        raise UnusualCsvError
+    outside = [b"\n" + parts[0], *filter(None, parts[2:-1:2]), parts[-1] + b"\n"]
+    edges = {*delimiter, *b"\r\n"}
+    # A list's slices and C's own loop: this looks at every quote of a file.
+    if len(parts) > 1 and not ({*map(_LAST, outside[:-1])} <= edges and {*map(_FIRST, outside[1:])} <= edges):
+        raise UnusualCsvError
+    return rows

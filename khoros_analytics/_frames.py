@@ -1,0 +1,242 @@
+"""Frames: an export's file as a table of Arrow, pandas or Polars. The libraries are extras, imported when needed."""
+
+import os
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, cast
+
+from ._columns import ExportFile, Tables, planned_tables, with_tables
+from ._kinds import Types, read_wishes
+from .errors import ParameterError
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import polars as pl
+    import pyarrow as pa
+
+__all__ = [
+    "batches",
+    "check_rows",
+    "needs",
+    "read_arrow",
+    "read_pandas",
+    "read_polars",
+    "require",
+    "to_arrow",
+    "to_pandas",
+    "to_polars",
+]
+
+
+@contextmanager
+def needs(extra: str) -> Iterator[None]:
+    """Explain a missing library in the block.
+
+    Args:
+        extra: Which extra installs it.
+
+    Raises:
+        ImportError: It is missing.
+    """
+    try:
+        yield
+    except ImportError as error:
+        raise ImportError(
+            f'{error.name or error} is not installed: install it with  pip install "khoros_analytics[{extra}]"',
+            name=error.name,
+        ) from error
+
+
+def require(extra: Literal["arrow", "pandas", "polars"]) -> None:
+    """Find out whether the libraries of an extra are there, before anything is waited for.
+
+    Args:
+        extra: Its name.
+
+    Raises:
+        ImportError: One of them is missing.
+    """
+    with needs(extra):
+        import pyarrow as pa  # noqa: F401 - all of them need it
+
+        if extra == "pandas":
+            import pandas as pd  # noqa: F401
+        elif extra == "polars":
+            import polars as pl  # noqa: F401
+
+
+def read_arrow(path: str | os.PathLike[str], *, types: Types | None = None) -> "pa.Table":
+    """Read a downloaded export into a table of Arrow.
+
+    A column of text becomes one of numbers, booleans, dates or timestamps only where each of its values keeps its value
+    exactly; columns whose name ends in ID stay text.
+
+    Args:
+        path: The file: CSV or JSON, also compressed with gzip.
+        types: ``{column: type}`` for columns that should have another type: ``"text"``, ``"integer"``, ``"float"``,
+            ``"boolean"``, ``"date"`` or ``"timestamp"``; or ``"text"`` to leave all columns text.
+
+    Returns:
+        A ``pyarrow.Table``, its columns in the order of the file.
+
+    Raises:
+        ExportFormatError: The file is damaged or no export, or a value is not of the type that was asked for.
+        ParameterError: ``types`` names a column that is not there, or no type.
+        FileNotFoundError: There is no such file.
+        ImportError: pyarrow is missing; the extra ``arrow`` installs it.
+
+    Example:
+        >>> path = client.user("2019-02-01", "2019-02-02").download("users.csv")
+        >>> read_arrow(path).num_rows
+        100
+    """
+    return to_arrow(_given(path, types))
+
+
+def read_pandas(path: str | os.PathLike[str], *, types: Types | None = None) -> "pd.DataFrame":
+    """Read a downloaded export into a DataFrame of pandas, its columns backed by Arrow.
+
+    Args:
+        path: The file: CSV or JSON, also compressed with gzip.
+        types: As for :func:`read_arrow`.
+
+    Returns:
+        A ``pandas.DataFrame``, its columns in the order of the file. What is missing is ``pandas.NA``.
+
+    Raises:
+        ExportFormatError: The file is damaged or no export, or a value is not of the type that was asked for.
+        ParameterError: ``types`` names a column that is not there, or no type.
+        FileNotFoundError: There is no such file.
+        ImportError: pandas or pyarrow is missing; the extra ``pandas`` installs both.
+
+    Example:
+        >>> path = client.user("2019-02-01", "2019-02-02").download("users.csv")
+        >>> len(read_pandas(path))
+        100
+    """
+    return to_pandas(_given(path, types))
+
+
+def read_polars(path: str | os.PathLike[str], *, types: Types | None = None) -> "pl.DataFrame":
+    """Read a downloaded export into a DataFrame of Polars.
+
+    Args:
+        path: The file: CSV or JSON, also compressed with gzip.
+        types: As for :func:`read_arrow`.
+
+    Returns:
+        A ``polars.DataFrame``, its columns in the order of the file.
+
+    Raises:
+        ExportFormatError: The file is damaged or no export, or a value is not of the type that was asked for.
+        ParameterError: ``types`` names a column that is not there, or no type.
+        FileNotFoundError: There is no such file.
+        ImportError: Polars or pyarrow is missing; the extra ``polars`` installs both.
+
+    Example:
+        >>> path = client.user("2019-02-01", "2019-02-02").download("users.csv")
+        >>> read_polars(path).height
+        100
+    """
+    return to_polars(_given(path, types))
+
+
+def _given(path: str | os.PathLike[str], types: object) -> ExportFile:
+    if not isinstance(path, str | os.PathLike):
+        raise ParameterError(f"{path!r} is no path; give that of a downloaded export")
+    return ExportFile(Path(path), wishes=read_wishes(types))
+
+
+def to_arrow(file: ExportFile) -> "pa.Table":
+    """Read a file into a table of Arrow.
+
+    Args:
+        file: The file.
+
+    Raises:
+        KhorosError: As for :func:`read_arrow`.
+        ImportError: pyarrow is missing.
+    """
+    require("arrow")
+    import pyarrow as pa
+
+    def gather(schema: "pa.Schema", tables: Tables) -> "pa.Table":
+        return pa.concat_tables([schema.empty_table(), *tables])
+
+    return with_tables(file, gather)
+
+
+def to_pandas(file: ExportFile) -> "pd.DataFrame":
+    """Read a file into a DataFrame of pandas, its columns backed by Arrow.
+
+    Args:
+        file: The file.
+
+    Raises:
+        KhorosError: As for :func:`read_pandas`.
+        ImportError: pandas or pyarrow is missing.
+    """
+    require("pandas")
+    import pandas as pd
+
+    frame: pd.DataFrame = to_arrow(file).to_pandas(types_mapper=pd.ArrowDtype)
+    return frame
+
+
+def to_polars(file: ExportFile) -> "pl.DataFrame":
+    """Read a file into a DataFrame of Polars.
+
+    Args:
+        file: The file.
+
+    Raises:
+        KhorosError: As for :func:`read_polars`.
+        ImportError: Polars or pyarrow is missing.
+    """
+    require("polars")
+    import polars as pl
+
+    # Only an array would become a Series.
+    return cast("pl.DataFrame", pl.from_arrow(to_arrow(file), rechunk=False))
+
+
+def check_rows(rows: object) -> int:
+    """Check how many rows a batch should have.
+
+    Args:
+        rows: What was given.
+
+    Raises:
+        ParameterError: It is no such number.
+    """
+    if isinstance(rows, bool) or not isinstance(rows, int) or rows < 1:
+        raise ParameterError(f"rows: {rows!r} is no number of rows; give a whole number from 1 on")
+    return rows
+
+
+def batches(file: ExportFile, rows: int) -> Generator["pa.RecordBatch", None, None]:
+    """Yield a file in batches that all have the same schema, in constant memory. The file is read twice.
+
+    Args:
+        file: The file.
+        rows: How many rows each has, but the last.
+
+    Raises:
+        KhorosError: As for :func:`read_arrow`.
+    """
+    import pyarrow as pa
+
+    schema, tables = planned_tables(file)
+    waiting = schema.empty_table()
+    for table in tables:
+        waiting = pa.concat_tables([waiting, table])
+        while waiting.num_rows >= rows:
+            yield _one_batch(waiting.slice(0, rows))
+            waiting = waiting.slice(rows)
+    if waiting.num_rows:
+        yield _one_batch(waiting)
+
+
+def _one_batch(table: "pa.Table") -> "pa.RecordBatch":
+    return table.combine_chunks().to_batches()[0]

@@ -1,0 +1,100 @@
+"""JSON rows to columns: of the types that JSON itself has where a column keeps to one, of text where it mixes them."""
+
+import json
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from decimal import Decimal
+from itertools import chain
+from operator import itemgetter
+from typing import TYPE_CHECKING
+
+from ._json_blocks import json_blocks
+from ._narrow import Chunk, Column
+from ._opening import Content
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+__all__ = ["JsonColumns"]
+
+_ROWS = 2048
+"""How many rows become columns at once, at the least."""
+_LARGEST_INTEGER = 10**15
+"""The first integer with more digits than a float keeps for certain."""
+
+Row = Mapping[str, object]
+
+
+class JsonColumns:
+    """Reads the rows of a JSON array of objects."""
+
+    def __init__(self, content: Content) -> None:
+        self._content = content
+
+    def blocks(self) -> Generator[list[dict[str, object]], None, None]:
+        """Yield rows, some thousands at a time.
+
+        Raises:
+            ExportFormatError: The file is damaged.
+        """
+        rows: list[dict[str, object]] = []
+        for block in json_blocks(self._content, exact_decimals=True):
+            rows += block.rows
+            if len(rows) >= _ROWS:
+                yield rows
+                rows = []
+        if rows:
+            yield rows
+
+    def chunk(self, block: Sequence[Row]) -> Chunk:
+        """Turn rows into columns; a field that some rows leave out is missing there.
+
+        Args:
+            block: The rows.
+        """
+        names = tuple(dict.fromkeys(chain(block[0], *block[1:])))
+        return Chunk(
+            {name: _column(values) for name, values in zip(names, _turned(block, names), strict=True)}, len(block)
+        )
+
+
+def _turned(rows: Sequence[Row], names: Sequence[str]) -> Iterator[Sequence[object]]:
+    if len(names) > 1 and {*map(len, rows)} == {len(names)}:
+        # All rows have all fields, and this is twice as fast as asking each row for each.
+        yield from zip(*map(itemgetter(*names), rows), strict=True)
+    else:
+        for name in names:
+            yield [row.get(name) for row in rows]
+
+
+def _column(values: Sequence[object]) -> Column:
+    """Find out how JSON writes some values of a column."""
+    import pyarrow as pa
+
+    kinds = {*map(type, values)} - {type(None)}
+    if kinds <= {str}:
+        return Column(pa.array(values, pa.string()))
+    if kinds == {bool}:
+        return Column(pa.array(values, pa.bool_()), "boolean")
+    if kinds <= {int, float} and (numbers := _numbers(values, kinds)) is not None:
+        return Column(numbers, "number")
+    return Column(pa.array([None if value is None else _text(value) for value in values], pa.string()), None)
+
+
+def _numbers(values: Sequence[object], kinds: set[type]) -> "pa.Array | None":
+    """Return values as integers or floats; None where neither keeps all of them."""
+    import pyarrow as pa
+
+    if kinds == {int}:
+        try:
+            return pa.array(values, pa.int64())
+        except OverflowError:
+            return None
+    if int in kinds and any(abs(value) >= _LARGEST_INTEGER for value in values if isinstance(value, int)):
+        return None
+    return pa.array(values, pa.float64())
+
+
+def _text(value: object) -> str:
+    if isinstance(value, str):
+        return value
+    return str(value) if isinstance(value, Decimal) else json.dumps(value, ensure_ascii=False, default=str)

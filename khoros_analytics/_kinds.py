@@ -1,0 +1,165 @@
+"""Column types: which one holds all values of a column without loss, and what a caller may ask for instead."""
+
+import re
+from collections.abc import Iterable, Mapping
+from difflib import get_close_matches
+from functools import reduce
+from typing import Literal, get_args
+
+from attrs import evolve, field, frozen
+
+from .errors import ParameterError
+from .reports import REPORTS, Metric, TypeName
+
+__all__ = ["NOTHING", "TEXT", "ColumnType", "Types", "Wishes", "join", "read_wishes"]
+
+Types = Mapping[str, TypeName] | Literal["text"]
+"""What a caller may say of the types: those of single columns, or that all of them stay text."""
+
+UNITS = ("s", "ms", "us", "ns")
+"""How finely a timestamp is divided; each is a thousand times finer than the one before."""
+
+
+@frozen
+class ColumnType:
+    """What is known of a column's values.
+
+    Attributes:
+        kind: The narrowest type that holds all of them; None where all are missing.
+        origin: How the file writes them: ``string``, ``number`` or ``boolean``; CSV knows only strings. None for any.
+        wide: For integers: some have more than 15 digits, so a float would not hold them.
+        unit: For timestamps: the finest unit that one of them uses.
+        zone: For timestamps: the offset that all of them have, as Arrow writes a zone; None where they have none.
+    """
+
+    kind: TypeName | None
+    origin: str | None = None
+    wide: bool = False
+    unit: str = "s"
+    zone: str | None = None
+
+
+NOTHING = ColumnType(None)
+TEXT = ColumnType("text")
+
+
+def join(one: ColumnType, other: ColumnType) -> ColumnType:
+    """Return the narrowest type that holds the values of both without loss.
+
+    Args:
+        one: What is known of some values.
+        other: What is known of others.
+
+    Example:
+        >>> join(ColumnType("integer"), ColumnType("float")).kind
+        'float'
+        >>> join(ColumnType("integer"), ColumnType("date")).kind
+        'text'
+    """
+    if one.kind is None or other.kind is None:
+        return other if one.kind is None else one
+    origin = one.origin or other.origin
+    if other.origin not in (None, origin):
+        return TEXT
+    if one.kind == other.kind:
+        return _join_alike(evolve(one, origin=origin), other)
+    if {one.kind, other.kind} == {"integer", "float"} and not (one.wide or other.wide):
+        return ColumnType("float", origin)
+    return TEXT
+
+
+def _join_alike(one: ColumnType, other: ColumnType) -> ColumnType:
+    if one.kind == "timestamp" and one.zone != other.zone:
+        return TEXT
+    return evolve(one, wide=one.wide or other.wide, unit=max(one.unit, other.unit, key=UNITS.index))
+
+
+def join_all(types: Iterable[ColumnType]) -> ColumnType:
+    """Return the narrowest type that holds the values of all.
+
+    Args:
+        types: What is known of each part of a column.
+    """
+    return reduce(join, types, NOTHING)
+
+
+@frozen
+class Wishes:
+    """Which types the columns of one frame should have, as far as anybody said.
+
+    Attributes:
+        all_text: Every column stays text.
+        given: What the caller asks for; it is done or it is an error.
+        known: What the table of reports knows of its metrics; it holds where the values allow it.
+    """
+
+    all_text: bool = False
+    given: Mapping[str, TypeName] = field(factory=dict)
+    known: Mapping[str, TypeName] = field(factory=dict)
+
+    def stays_text(self, column: str) -> bool:
+        """Return whether a column is not narrowed at all.
+
+        Numbers of identity stay text: one window's could be all digits, the next one's not, and nobody adds them up.
+
+        Args:
+            column: Its name.
+
+        Example:
+            >>> [Wishes().stays_text(name) for name in ("CONVERSATION_ID", "authorUuid", "Post ID", "POST_COUNT")]
+            [True, True, True, False]
+        """
+        return self.all_text or re.sub(r"[\W_]+", "", column).casefold().endswith("id")
+
+    def start(self, column: str) -> ColumnType:
+        """Return what is known of a column before any of its values.
+
+        Args:
+            column: Its name.
+        """
+        kind = self.known.get(column)
+        return ColumnType(kind) if kind else NOTHING
+
+    def check_columns(self, columns: Iterable[str]) -> None:
+        """Find out whether every column that the caller named is there.
+
+        Args:
+            columns: Those of the file.
+
+        Raises:
+            ParameterError: One is not.
+        """
+        present = list(columns)
+        for name in self.given:
+            if name not in present:
+                close = get_close_matches(name, present, n=1)
+                hint = f"did you mean {close[0]!r}?" if close else f"the columns are {', '.join(present) or 'none'}"
+                raise ParameterError(f"types: there is no column {name!r}; {hint}")
+
+
+def read_wishes(types: object, report: str | None = None) -> Wishes:
+    """Check what a caller says of the types.
+
+    Args:
+        types: What was given.
+        report: The report's name, where one is known.
+
+    Raises:
+        ParameterError: It is something else than such types.
+    """
+    known = _known(REPORTS[report].metrics) if report else {}
+    if types is None:
+        return Wishes(known=known)
+    if types == "text":
+        return Wishes(all_text=True)
+    if not isinstance(types, Mapping):
+        raise ParameterError(f'types: {types!r} is not understood; give {{column: type}}, or "text" for all columns')
+    names = get_args(TypeName)
+    for column, kind in types.items():
+        if kind not in names:
+            raise ParameterError(f"types: {kind!r} for {column!r} is no type; choose among {', '.join(names)}")
+    return Wishes(given=dict(types), known=known)
+
+
+def _known(metrics: Iterable[Metric]) -> dict[str, TypeName]:
+    return {name: metric.type for metric in metrics if metric.type for name in (metric.name, metric.label) if name}

@@ -1,0 +1,298 @@
+"""Narrowing: from text to numbers, dates and timestamps, only where every value keeps its value exactly."""
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING
+
+from attrs import frozen
+
+from ._kinds import NOTHING, TEXT, UNITS, ColumnType
+from .reports import TypeName
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+__all__ = ["Chunk", "Column", "UnfitValueError", "arrow_type", "convert", "examine", "force", "forced_type"]
+
+# What a type's values look like, for Python's regular expressions and for Arrow's.
+_MOMENT = r"[0-9]{4}-[0-9]{2}-[0-9]{2}[ T][0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]{1,9})?"
+_OFFSET = r"(Z|[+-][0-9]{2}:[0-9]{2})"
+_PATTERNS: dict[TypeName, str] = {
+    "integer": r"0|-?[1-9][0-9]{0,18}",
+    # With an exponent only as programs write it: 1.5E-7 and 1e-07 are numbers, 12E5 may be anything.
+    "float": (
+        r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?"
+        r"|-?[1-9]\.[0-9]+[eE][+-]?[0-9]{1,2}"
+        r"|-?[1-9][eE][+-][0-9]{1,2}"
+    ),
+    "boolean": r"true|false|True|False|TRUE|FALSE",
+    "date": r"[0-9]{4}-[0-9]{2}-[0-9]{2}",
+    "timestamp": f"{_MOMENT}{_OFFSET}?",
+}
+_SHAPES = {kind: re.compile(pattern) for kind, pattern in _PATTERNS.items()}
+_MOST_DIGITS = 15
+"""The decimal digits that a float keeps, whatever they are."""
+_MORE_DIGITS = rf"^-?[0.]*[1-9](?:\.?[0-9]){{{_MOST_DIGITS}}}"
+_SAMPLE = 20
+
+
+@frozen
+class Column:
+    """A part of a column, as the file has it.
+
+    Attributes:
+        values: Its values: text, or what JSON knows.
+        origin: How the file writes them, as in :class:`~khoros_analytics._kinds.ColumnType`; None where this part alone
+            mixes several ways. Such values stand here as text.
+    """
+
+    values: "pa.ChunkedArray"
+    origin: str | None = "string"
+
+
+@frozen
+class Chunk:
+    """Some rows of an export, as columns.
+
+    Attributes:
+        columns: Each column's part by its name, in the order of the file.
+        rows: How many rows they are.
+    """
+
+    columns: Mapping[str, Column]
+    rows: int
+
+
+class UnfitValueError(ValueError):
+    """A value is none of the type that the caller asks for.
+
+    Attributes:
+        column: The column's name.
+        index: Where in its part of the column the value stands.
+        value: It, as text.
+        kind: The type.
+    """
+
+    def __init__(self, column: str, index: int, value: str, kind: str | None) -> None:
+        super().__init__(column, index, value, kind)
+        self.column = column
+        self.index = index
+        self.value = value
+        self.kind = kind
+
+
+def arrow_type(column: ColumnType) -> "pa.DataType":
+    """Return Arrow's type for a column.
+
+    Args:
+        column: What is known of it. A column without any value is one of text.
+    """
+    import pyarrow as pa
+
+    if column.kind == "timestamp":
+        return pa.timestamp(column.unit, column.zone)
+    types = {"integer": pa.int64(), "float": pa.float64(), "boolean": pa.bool_(), "date": pa.date32()}
+    return types.get(column.kind or "text", pa.string())
+
+
+def examine(column: Column) -> ColumnType:
+    """Find the narrowest type that holds all values of a part of a column without loss.
+
+    Args:
+        column: The part.
+    """
+    values = column.values
+    if values.null_count == len(values):
+        return NOTHING
+    if column.origin == "string":
+        return next((found for found in _guesses(values) if convert(column, found) is not None), TEXT)
+    return _native_type(column)
+
+
+def convert(column: Column, wanted: ColumnType) -> "pa.ChunkedArray | None":
+    """Return a part of a column in a type, or None where that would change one of its values.
+
+    Args:
+        column: The part.
+        wanted: The type.
+    """
+    import pyarrow as pa
+
+    values = column.values
+    if values.null_count == len(values):
+        return pa.chunked_array([pa.nulls(len(values), arrow_type(wanted))])
+    if wanted.kind == "text":
+        return _as_text(column)
+    if wanted.kind is None or wanted.origin not in (None, column.origin):
+        return None
+    return _parsed_exactly(values, wanted) if column.origin == "string" else _native(column, wanted)
+
+
+def force(column: Column, name: str, wanted: ColumnType) -> "pa.ChunkedArray":
+    """Return a part of a column in the type that the caller asks for, also where that changes how a value is written.
+
+    Args:
+        column: The part.
+        name: The column's name.
+        wanted: The type.
+
+    Raises:
+        UnfitValueError: A value is none of that type.
+    """
+    import pyarrow as pa
+
+    text = _as_text(column)
+    if wanted.kind == "text":
+        return text
+    try:
+        return _parsed(text, wanted)
+    except pa.ArrowInvalid:
+        index = next(index for index in range(len(text)) if not _fits(text.slice(index, 1), wanted))
+        raise UnfitValueError(name, index, str(text[index]), wanted.kind) from None
+
+
+def forced_type(kind: TypeName, column: Column) -> ColumnType:
+    """Return the type of a column for which the caller asks, without looking at all of it.
+
+    Args:
+        kind: What the caller asks for.
+        column: The first part of the column.
+    """
+    if kind != "timestamp":
+        return ColumnType(kind)
+    # Microseconds hold the years 1 to 9999. Moments with offsets of all kinds can only meet in UTC.
+    sample = _sample(_as_text(column))
+    found = _SHAPES["timestamp"].fullmatch(sample[0]) if sample else None
+    return ColumnType(kind, unit="us", zone="UTC" if found and found[1] else None)
+
+
+def _sample(values: "pa.ChunkedArray") -> list[str]:
+    first: list[str] = values.slice(0, 10 * _SAMPLE).drop_null().to_pylist() or values.drop_null().to_pylist()
+    return first[:_SAMPLE]
+
+
+def _guesses(values: "pa.ChunkedArray") -> Iterator[ColumnType]:
+    """Yield the types that the first values have, and wider ones that the others may need."""
+    sample = _sample(values)
+    for kind, shape in _SHAPES.items():
+        found = [shape.fullmatch(text) for text in sample]
+        if not all(found):
+            continue
+        if kind == "integer":
+            yield ColumnType(kind, "string", wide=_any_match(values, f"[0-9]{{{_MOST_DIGITS + 1}}}"))
+        elif kind == "timestamp":
+            zone = found[0][1] if found[0] else None
+            yield from (ColumnType(kind, "string", unit=unit, zone="UTC" if zone == "Z" else zone) for unit in UNITS)
+        else:
+            yield ColumnType(kind, "string")
+
+
+def _parsed_exactly(values: "pa.ChunkedArray", wanted: ColumnType) -> "pa.ChunkedArray | None":
+    import pyarrow as pa
+
+    if not _is_exact(values, wanted):
+        return None
+    try:
+        return _parsed(values, wanted)
+    except pa.ArrowInvalid:
+        return None  # beyond 64 bits, the 30th of February, a finer unit
+
+
+def _is_exact(values: "pa.ChunkedArray", wanted: ColumnType) -> bool:
+    """Return whether every text is one that the type keeps, as far as its shape shows."""
+    import pyarrow.compute as pc
+
+    lengths = pc.min_max(pc.binary_length(values)).as_py()
+    if wanted.kind == "timestamp":
+        # Of 19 characters there is only one form that Arrow reads, and to count them is ten times as fast.
+        plain = wanted.unit == "s" and wanted.zone is None and lengths == {"min": 19, "max": 19}
+        return plain or _all_match(values, _MOMENT + ("Z" if wanted.zone == "UTC" else re.escape(wanted.zone or "")))
+    if not _all_digits(values) and not _all_match(values, _PATTERNS[wanted.kind or "text"]):
+        return False
+    return wanted.kind != "float" or lengths["max"] <= _MOST_DIGITS or not _any_match(values, _MORE_DIGITS)
+
+
+def _all_digits(values: "pa.ChunkedArray") -> bool:
+    """Return whether all are digits, at most one point among them, and no zero before them: the usual case, fast."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    without = pc.ascii_trim(values, "0123456789")
+    if not pc.all(pc.is_in(without, pa.array(["", ".", None]))).as_py():
+        return False
+    odd = pc.or_(pc.starts_with(values, "."), pc.ends_with(values, "."))
+    zero = pc.and_(pc.starts_with(values, "0"), pc.greater(pc.binary_length(values), 1))
+    return not (pc.any(odd).as_py() or pc.any(pc.and_not(zero, pc.starts_with(values, "0."))).as_py())
+
+
+def _all_match(values: "pa.ChunkedArray", pattern: str) -> bool:
+    import pyarrow.compute as pc
+
+    return bool(pc.all(pc.match_substring_regex(values, rf"\A(?:{pattern})\z")).as_py())
+
+
+def _any_match(values: "pa.ChunkedArray", pattern: str) -> bool:
+    import pyarrow.compute as pc
+
+    return bool(pc.any(pc.match_substring_regex(values, pattern)).as_py())
+
+
+def _parsed(values: "pa.ChunkedArray", wanted: ColumnType) -> "pa.ChunkedArray":
+    """Return texts as values of a type; an ArrowInvalid where one of them is none."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    if wanted.kind == "boolean":
+        # Arrow itself reads 1 and 0, too.
+        values = pc.utf8_lower(values)
+        if not _all_match(values, "true|false"):
+            raise pa.ArrowInvalid
+        return pc.equal(values, "true")
+    return values.cast(arrow_type(wanted))
+
+
+def _fits(text: "pa.ChunkedArray", wanted: ColumnType) -> bool:
+    import pyarrow as pa
+
+    try:
+        _parsed(text, wanted)
+    except pa.ArrowInvalid:
+        return False
+    return True
+
+
+def _native_type(column: Column) -> ColumnType:
+    """Return the type of values that JSON itself has one for."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    values = column.values
+    if column.origin == "boolean":
+        return ColumnType("boolean", "boolean")
+    if pa.types.is_integer(values.type):
+        bounds = pc.min_max(values).as_py()
+        return ColumnType("integer", "number", wide=max(bounds["max"], -bounds["min"]) >= 10**_MOST_DIGITS)
+    if pa.types.is_floating(values.type) and not _any_match(values.cast(pa.string()), _MORE_DIGITS):
+        return ColumnType("float", "number")
+    return TEXT
+
+
+def _native(column: Column, wanted: ColumnType) -> "pa.ChunkedArray | None":
+    values, found = column.values, _native_type(column)
+    if found.kind == wanted.kind:
+        return values
+    if (found.kind, wanted.kind) == ("integer", "float") and not found.wide:
+        return values.cast(arrow_type(wanted))
+    return None
+
+
+def _as_text(column: Column) -> "pa.ChunkedArray":
+    """Return values as the file writes them."""
+    import pyarrow as pa
+
+    values = column.values
+    if pa.types.is_floating(values.type):
+        # Arrow would write 1e-7 where JSON has 1e-07.
+        return pa.array([None if value is None else json.dumps(value) for value in values.to_pylist()], pa.string())
+    return values.cast(pa.string())

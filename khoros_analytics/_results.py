@@ -1,0 +1,309 @@
+"""What a job's file becomes: rows, frames, Parquet. The part of ``Job`` that begins where the download ends."""
+
+import os
+import shutil
+import weakref
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Generator, Iterator, Mapping
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
+
+from ._clock import Deadline
+from ._columns import ExportFile
+from ._frames import batches, check_rows, require, to_arrow, to_pandas, to_polars
+from ._kinds import Types, Wishes, read_wishes
+from ._opening import Format
+from ._parquet import find_place, write_parquet
+from ._rows import read_rows
+from ._version import __version__
+from .errors import ParameterError
+from .times import Window
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import polars as pl
+    import pyarrow as pa
+
+__all__ = ["LentFile", "Results"]
+
+Extra = Literal["arrow", "pandas", "polars"]
+T = TypeVar("T")
+
+
+class LentFile:
+    """A file on disk, for as long as somebody reads it; a temporary one is removed when nobody does any more."""
+
+    def __init__(self, path: Path, folder: str | None = None) -> None:
+        self.path = path
+        self._remove = weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True) if folder else None
+
+    def give_back(self) -> None:
+        """Remove it if it is a temporary one."""
+        if self._remove:
+            self._remove()
+
+
+class Results(ABC):
+    """The methods of a job that read its file. Each waits for the export, and fetches the file if nobody has yet."""
+
+    def __init__(self) -> None:
+        self._lent: LentFile | None = None
+
+    @property
+    @abstractmethod
+    def report(self) -> str:
+        """The report's name on the wire."""
+
+    @property
+    @abstractmethod
+    def window(self) -> Window:
+        """The stretch of time that it covers."""
+
+    @property
+    @abstractmethod
+    def arguments(self) -> dict[str, object]:
+        """What was asked for beside the window."""
+
+    @abstractmethod
+    def _deadline(self, timeout: float | None) -> Deadline:
+        """Return when to give up; a ParameterError for what is no time."""
+
+    @abstractmethod
+    def _file_name(self, ending: str | None = None) -> str:
+        """Return a name for the file, made of report and window."""
+
+    @abstractmethod
+    def _lend(self, keep: str | os.PathLike[str] | None, deadline: Deadline) -> LentFile:
+        """Have the file on disk: where it is kept, or in a temporary folder."""
+
+    @abstractmethod
+    def _about_this(self) -> AbstractContextManager[None]:
+        """Let errors carry the job."""
+
+    def to_arrow(self, *, types: Types | None = None, timeout: float | None = None) -> "pa.Table":
+        """Wait until the file is ready, and read it into a table of Arrow.
+
+        A column of text becomes one of numbers, booleans, dates or timestamps only where each of its values keeps its
+        value exactly; columns whose name ends in ID stay text.
+
+        Args:
+            types: ``{column: type}`` for columns that should have another type: ``"text"``, ``"integer"``,
+                ``"float"``, ``"boolean"``, ``"date"`` or ``"timestamp"``; or ``"text"`` to leave all columns text.
+            timeout: How long the export and the download may take, in seconds; 6 hours when not given.
+
+        Returns:
+            A ``pyarrow.Table``, its columns in the order of the file.
+
+        Raises:
+            ExportFormatError: The file is damaged, or a value is not of the type that was asked for.
+            ParameterError: ``types`` names a column that is not there, or no type.
+            ImportError: pyarrow is missing; the extra ``arrow`` installs it.
+            JobError: The export failed, or the time is over.
+            KhorosError: As for :meth:`download`.
+
+        Example:
+            >>> job = client.conversation("2019-02-01", "2019-05-01", metrics=["CONVERSATION_ID", "POST_COUNT"])
+            >>> table = job.to_arrow()
+            >>> [str(column.type) for column in table.schema]
+            ['string', 'int64']
+        """
+        return self._read("arrow", to_arrow, types, timeout)
+
+    def to_pandas(self, *, types: Types | None = None, timeout: float | None = None) -> "pd.DataFrame":
+        """Wait until the file is ready, and read it into a DataFrame of pandas, its columns backed by Arrow.
+
+        Args:
+            types: As for :meth:`to_arrow`.
+            timeout: How long the export and the download may take, in seconds; 6 hours when not given.
+
+        Returns:
+            A ``pandas.DataFrame``, its columns in the order of the file. What is missing is ``pandas.NA``.
+
+        Raises:
+            ExportFormatError: The file is damaged, or a value is not of the type that was asked for.
+            ParameterError: ``types`` names a column that is not there, or no type.
+            ImportError: pandas or pyarrow is missing; the extra ``pandas`` installs both.
+            JobError: The export failed, or the time is over.
+            KhorosError: As for :meth:`download`.
+
+        Example:
+            >>> frame = client.conversation("2019-02-01", "2019-05-01", metrics=["STATUS"]).to_pandas()
+            >>> sorted(frame["STATUS"].unique())
+            ['CLOSED', 'OPEN', 'PENDING']
+        """
+        return self._read("pandas", to_pandas, types, timeout)
+
+    def to_polars(self, *, types: Types | None = None, timeout: float | None = None) -> "pl.DataFrame":
+        """Wait until the file is ready, and read it into a DataFrame of Polars.
+
+        Args:
+            types: As for :meth:`to_arrow`.
+            timeout: How long the export and the download may take, in seconds; 6 hours when not given.
+
+        Returns:
+            A ``polars.DataFrame``, its columns in the order of the file.
+
+        Raises:
+            ExportFormatError: The file is damaged, or a value is not of the type that was asked for.
+            ParameterError: ``types`` names a column that is not there, or no type.
+            ImportError: Polars or pyarrow is missing; the extra ``polars`` installs both.
+            JobError: The export failed, or the time is over.
+            KhorosError: As for :meth:`download`.
+
+        Example:
+            >>> client.conversation("2019-02-01", "2019-05-01", metrics=["STATUS"]).to_polars().columns
+            ['STATUS']
+        """
+        return self._read("polars", to_polars, types, timeout)
+
+    def batches(
+        self, rows: int = 65536, *, types: Types | None = None, timeout: float | None = None
+    ) -> "Generator[pa.RecordBatch, None, None]":
+        """Wait until the file is ready, and read it in batches: for files larger than the memory.
+
+        All batches have the same schema, that of :meth:`to_arrow`. So all of the file is looked at before the first one
+        comes.
+
+        Args:
+            rows: How many rows each has, but the last.
+            types: As for :meth:`to_arrow`.
+            timeout: How long the export and the download may take, in seconds; 6 hours when not given.
+
+        Returns:
+            An iterator of ``pyarrow.RecordBatch``. Close it when you leave it early.
+
+        Raises:
+            ExportFormatError: The file is damaged, or a value is not of the type that was asked for.
+            ParameterError: ``types`` names a column that is not there, or no type, or ``rows`` is no such number.
+            ImportError: pyarrow is missing; the extra ``arrow`` installs it.
+            JobError: The export failed, or the time is over.
+            KhorosError: As for :meth:`download`.
+
+        Example:
+            >>> [batch.num_rows for batch in client.author("2019-02-01", "2019-02-02").batches(rows=64)]
+            [64, 36]
+        """
+        require("arrow")
+        check_rows(rows)
+        wishes = read_wishes(types, self.report)
+        return self._stream(None, timeout, lambda path: batches(self._table(path, wishes), rows))
+
+    def rows(
+        self, *, keep: str | os.PathLike[str] | None = None, timeout: float | None = None
+    ) -> Generator[dict[str, Any], None, None]:
+        """Wait until the file is ready, and read it row by row, in constant memory.
+
+        Each row is a dict from column to value. In CSV all values are texts, and None where nothing stands; JSON keeps
+        the types that each row has. Unless the job has saved its file already, or ``keep`` is given, the file is
+        fetched into the system's temporary folder, and removed after the last row, or when the iterator is closed.
+
+        Args:
+            keep: A file or folder, as for :meth:`download`, where the file should stay.
+            timeout: How long the export and the download may take, in seconds; 6 hours when not given.
+
+        Returns:
+            An iterator of rows. The wait and the download are over when it is returned.
+
+        Raises:
+            ExportFormatError: The file is damaged. No row is left out silently.
+            JobError: The export failed, or the time is over.
+            KhorosError: As for :meth:`download`.
+
+        Example:
+            >>> rows = client.conversation("2019-02-01", "2019-05-01", metrics=["CONVERSATION_ID", "STATUS"]).rows()
+            >>> next(rows)
+            {'CONVERSATION_ID': '4000000...', 'STATUS': 'CLOSED'}
+            >>> rows.close()
+        """
+        return self._stream(keep, timeout, lambda path: read_rows(path, format=self._format()))
+
+    def to_parquet(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        overwrite: bool = False,
+        types: Types | None = None,
+        timeout: float | None = None,
+        storage_options: Mapping[str, Any] | None = None,
+    ) -> Path | str:
+        """Wait until the file is ready, and write it as Parquet, in constant memory. It is there whole, or not at all.
+
+        It is compressed with zstd, and its metadata says what it is: ``khoros_analytics.report``, ``.window``,
+        ``.arguments`` and ``.version``.
+
+        Args:
+            path: A file, a folder in which the file gets a name made of report and window, or a URL that fsspec knows,
+                such as ``s3://bucket/file.parquet``.
+            overwrite: Whether another file that is there may be replaced.
+            types: As for :meth:`to_arrow`.
+            timeout: How long the export and the download may take, in seconds; 6 hours when not given.
+            storage_options: What fsspec should know of the storage that the URL names, such as its credentials.
+
+        Returns:
+            The absolute path of the file, or the URL.
+
+        Raises:
+            TargetExistsError: Another file is there.
+            TargetError: There is no such folder, the disk is full, or the storage does not take the file.
+            ExportFormatError: The file is damaged, or a value is not of the type that was asked for.
+            ParameterError: ``types`` names a column that is not there, or no type.
+            ImportError: pyarrow or fsspec is missing; the extras ``arrow`` and ``fsspec`` install them.
+            JobError: The export failed, or the time is over.
+            KhorosError: As for :meth:`download`.
+
+        Example:
+            >>> client.author("2019-02-01", "2019-02-02").to_parquet("authors.parquet").name
+            'authors.parquet'
+        """
+        require("arrow")
+        wishes = read_wishes(types, self.report)
+        if not isinstance(overwrite, bool):
+            raise ParameterError(f"overwrite: {overwrite!r} is no flag; give True or False")
+        deadline = self._deadline(timeout)
+        with self._about_this():
+            place = find_place(path, self._file_name("parquet"), overwrite=overwrite, storage_options=storage_options)
+            write_parquet(self._table(self._lasting(deadline), wishes), place, self._facts())
+        return place.result()
+
+    def _read(self, extra: Extra, make: Callable[[ExportFile], T], types: object, timeout: float | None) -> T:
+        require(extra)
+        wishes = read_wishes(types, self.report)
+        deadline = self._deadline(timeout)
+        with self._about_this():
+            return make(self._table(self._lasting(deadline), wishes))
+
+    def _lasting(self, deadline: Deadline) -> Path:
+        """Return where the file is; a temporary one lasts as long as the job, for the next frame that is made of it."""
+        self._lent = self._lend(None, deadline)
+        return self._lent.path
+
+    def _stream(
+        self, keep: str | os.PathLike[str] | None, timeout: float | None, read: Callable[[Path], Iterator[T]]
+    ) -> Generator[T, None, None]:
+        deadline = self._deadline(timeout)
+        with self._about_this():
+            lent = self._lend(keep, deadline)
+        return self._told(lent, read)
+
+    def _told(self, lent: LentFile, read: Callable[[Path], Iterator[T]]) -> Generator[T, None, None]:
+        try:
+            with self._about_this():
+                yield from read(lent.path)
+        finally:
+            if lent is not self._lent:
+                lent.give_back()
+
+    def _table(self, path: Path, wishes: Wishes) -> ExportFile:
+        metrics = self.arguments.get("metrics")
+        columns = tuple(map(str, metrics)) if isinstance(metrics, tuple | list) else ()
+        return ExportFile(path, self._format(), wishes, columns)
+
+    def _format(self) -> Format | None:
+        known: dict[object, Format] = {"csv": "csv", "json": "json"}
+        return known.get(self.arguments["format"])
+
+    def _facts(self) -> dict[str, object]:
+        """Return what a file made of this job says of itself."""
+        window = {"start": self.window.start.isoformat(), "end": self.window.end.isoformat()}
+        return {"report": self.report, "window": window, "arguments": self.arguments, "version": __version__}
