@@ -122,43 +122,55 @@ def _whole_rows(reader: Reader, delimiter: bytes) -> Iterator[bytes]:
     rest, size = b"", _PIECE
     while piece := reader.read(size):
         data = rest + piece
-        rows = _up_to_last_row(data)
+        rows = _up_to_last_row(data, delimiter)
         if rows:
-            yield _well_quoted(rows, delimiter)
+            yield rows
         elif len(data) > _LONGEST_ROW:
             raise UnusualCsvError
         # Twice as much each time, so that a long row is not looked at again and again.
         rest, size = data[len(rows) :], _PIECE if rows else len(data)
     if rest:
-        yield _well_quoted(rest, delimiter)
+        _check_quotes(rest, delimiter)
+        # Without the line end, Arrow takes an empty last field behind a quoted one for quoted, too.
+        yield rest + b"\n"
 
 
-def _up_to_last_row(data: bytes) -> bytes:
-    """Return what ends at the last line end that has an even number of quotes before it."""
+def _up_to_last_row(data: bytes, delimiter: bytes) -> bytes:
+    """Return what ends at the last line end that has an even number of quotes before it.
+
+    Raises:
+        UnusualCsvError: A quote stands where none may stand.
+    """
     end = data.rfind(b"\n") + 1
-    quotes = data.count(b'"', 0, end)
-    while quotes % 2:
-        before = data.rfind(b"\n", 0, end - 1) + 1
-        quotes -= data.count(b'"', before, end)
-        end = before
-    return data[:end]
+    rows = data[:end]
+    parts = rows.split(b'"')
+    if len(parts) % 2 == 0:
+        quotes = len(parts) - 1
+        while quotes % 2:
+            before = data.rfind(b"\n", 0, end - 1) + 1
+            quotes -= data.count(b'"', before, end)
+            end = before
+        rows = data[:end]
+        parts = rows.split(b'"')
+    _check_quotes(parts, delimiter)
+    return rows
 
 
-def _well_quoted(rows: bytes, delimiter: bytes) -> bytes:
-    """Return rows when each quoted field begins after a delimiter or line end, and ends before one.
+def _check_quotes(parts: Sequence[bytes], delimiter: bytes) -> None:
+    """Find out whether each quoted field begins after a delimiter or line end, and ends before one.
 
-    Between the quotes stand, by turns, what is outside and what is inside of a field. Nothing at all on the outside is
-    a doubled quote, or the edge of the piece.
+    Args:
+        parts: What stands between the quotes: by turns what is outside and what is inside of a field. Nothing at all on
+            the outside is a doubled quote.
+        delimiter: What separates fields.
 
     Raises:
         UnusualCsvError: One does not.
     """
-    parts = rows.split(b'"')
     if len(parts) % 2 == 0:
         raise UnusualCsvError
     outside = [b"\n" + parts[0], *filter(None, parts[2:-1:2]), parts[-1] + b"\n"]
     edges = {*delimiter, *b"\r\n"}
-    # A list's slices and C's own loop: this looks at every quote of a file.
+    # A list's slices and C's own loops: this looks at every quote of a file.
     if len(parts) > 1 and not ({*map(_LAST, outside[:-1])} <= edges and {*map(_FIRST, outside[1:])} <= edges):
         raise UnusualCsvError
-    return rows

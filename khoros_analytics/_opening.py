@@ -59,14 +59,17 @@ class Reader:
         Raises:
             ExportFormatError: The packing is damaged: its gzip, or its UTF-16.
         """
-        pieces = [self._held[:size]]
-        self._held = self._held[size:]
-        missing = size - len(pieces[0])
+        pieces, missing = [], size
+        if self._held:
+            pieces.append(self._held[:size])
+            self._held = self._held[size:]
+            missing -= len(pieces[0])
         while missing > 0 and (piece := self._fill(missing)):
             pieces.append(piece)
             missing -= len(piece)
-        content = b"".join(pieces) if len(pieces) > 1 else pieces[0]
-        self._held += content[size:]
+        content = pieces[0] if len(pieces) == 1 else b"".join(pieces)
+        if missing < 0:
+            self._held = content[size:]
         return content[:size]
 
 
