@@ -6,6 +6,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, cast
 
+from attrs import evolve
+
 from ._columns import ExportFile, Tables, planned_tables, with_tables
 from ._kinds import Types, read_wishes
 from .errors import ParameterError
@@ -27,6 +29,14 @@ __all__ = [
     "to_pandas",
     "to_polars",
 ]
+
+# Offsets of whole hours are names in the time zone database, such as Etc/GMT-2. With any other one Polars panics.
+_POLARS_ZONES = {
+    None,
+    "UTC",
+    *(f"+{hours:02}:00" for hours in range(15)),
+    *(f"-{hours:02}:00" for hours in range(13)),
+}
 
 
 @contextmanager
@@ -121,6 +131,9 @@ def read_pandas(path: str | os.PathLike[str], *, types: Types | None = None) -> 
 def read_polars(path: str | os.PathLike[str], *, types: Types | None = None) -> "pl.DataFrame":
     """Read a downloaded export into a DataFrame of Polars.
 
+    An offset of whole hours becomes Polars' zone of that offset: ``+02:00`` is ``Etc/GMT-2``. Moments with another one,
+    such as ``+05:30``, stay text, since Polars has no zone that would keep it.
+
     Args:
         path: The file: CSV or JSON, also compressed with gzip.
         types: As for :func:`read_arrow`.
@@ -197,8 +210,12 @@ def to_polars(file: ExportFile) -> "pl.DataFrame":
     require("polars")
     import polars as pl
 
+    table = to_arrow(file)
+    unknown = [column.name for column in table.schema if getattr(column.type, "tz", None) not in _POLARS_ZONES]
+    if unknown:
+        table = to_arrow(evolve(file, wishes=file.wishes.with_text(unknown)))
     # Only an array would become a Series.
-    return cast("pl.DataFrame", pl.from_arrow(to_arrow(file), rechunk=False))
+    return cast("pl.DataFrame", pl.from_arrow(table, rechunk=False))
 
 
 def check_rows(rows: object) -> int:

@@ -120,6 +120,14 @@ class Wishes:
         kind = self.known.get(column)
         return ColumnType(kind) if kind else NOTHING
 
+    def with_text(self, columns: Iterable[str]) -> "Wishes":
+        """Return the same wishes, but for columns that are to stay text.
+
+        Args:
+            columns: Their names.
+        """
+        return evolve(self, given={**self.given, **dict.fromkeys(columns, "text")})
+
     def check_columns(self, columns: Iterable[str]) -> None:
         """Find out whether every column that the caller named is there.
 

@@ -137,6 +137,9 @@ class Results(ABC):
     def to_polars(self, *, types: Types | None = None, timeout: float | None = None) -> "pl.DataFrame":
         """Wait until the file is ready, and read it into a DataFrame of Polars.
 
+        An offset of whole hours becomes Polars' zone of that offset: ``+02:00`` is ``Etc/GMT-2``. Moments with another
+        one, such as ``+05:30``, stay text, since Polars has no zone that would keep it.
+
         Args:
             types: As for :meth:`to_arrow`.
             timeout: How long the export and the download may take, in seconds; 6 hours when not given.
