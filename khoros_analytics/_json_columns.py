@@ -1,7 +1,8 @@
 """JSON rows to columns: of the types that JSON itself has where a column keeps to one, of text where it mixes them."""
 
 import json
-from collections.abc import Generator, Iterator, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import suppress
 from decimal import Decimal
 from itertools import chain
 from operator import itemgetter
@@ -51,19 +52,18 @@ class JsonColumns:
         Args:
             block: The rows.
         """
-        names = tuple(dict.fromkeys(chain(block[0], *block[1:])))
-        return Chunk(
-            {name: _column(values) for name, values in zip(names, _turned(block, names), strict=True)}, len(block)
-        )
+        columns = _turned(block)
+        return Chunk({name: _column(values) for name, values in columns.items()}, len(block))
 
 
-def _turned(rows: Sequence[Row], names: Sequence[str]) -> Iterator[Sequence[object]]:
+def _turned(rows: Sequence[Row]) -> dict[str, Sequence[object]]:
+    """Return the values of each column."""
+    names = tuple(rows[0])
     if len(names) > 1 and {*map(len, rows)} == {len(names)}:
-        # All rows have all fields, and this is twice as fast as asking each row for each.
-        yield from zip(*map(itemgetter(*names), rows), strict=True)
-    else:
-        for name in names:
-            yield [row.get(name) for row in rows]
+        # Usually all rows have all fields, and this is twice as fast as asking each row for each.
+        with suppress(KeyError):
+            return dict(zip(names, zip(*map(itemgetter(*names), rows), strict=True), strict=True))
+    return {name: [row.get(name) for row in rows] for name in dict.fromkeys(chain.from_iterable(rows))}
 
 
 def _column(values: Sequence[object]) -> Column:
