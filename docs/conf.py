@@ -11,7 +11,13 @@ author = "the khoros_analytics authors"
 project_copyright = f"2026, {author}"
 release = version = installed_version(project)
 
-extensions = ["report_table", "sphinx.ext.autodoc", "sphinx.ext.intersphinx", "sphinx.ext.napoleon"]
+extensions = [
+    "report_table",
+    "matplotlib.sphinxext.plot_directive",
+    "sphinx.ext.autodoc",
+    "sphinx.ext.intersphinx",
+    "sphinx.ext.napoleon",
+]
 exclude_patterns = ["_build"]
 nitpicky = True
 
@@ -25,11 +31,22 @@ napoleon_numpy_docstring = False
 napoleon_use_ivar = True
 
 # The names of others that these pages link to are kept as text beside this file: a build needs no network. A name that
-# is missing there stops the build; add it as `name kind page`.
+# is missing there stops the build; add it as `name kind page`. The libraries of the frames stand there under the short
+# names that signatures give them: they are optional, so these names exist for type checkers only.
 intersphinx_mapping = {
     "python": ("https://docs.python.org/3", "_inventories/python.txt"),
+    "pandas": ("https://pandas.pydata.org/docs", "_inventories/pandas.txt"),
+    "polars": ("https://docs.pola.rs/api/python/stable", "_inventories/polars.txt"),
+    "pyarrow": ("https://arrow.apache.org/docs/python", "_inventories/pyarrow.txt"),
     "requests": ("https://requests.readthedocs.io/en/latest", "_inventories/requests.txt"),
 }
+
+# The build runs the programs of the pages' pictures, on the sandbox; one that fails stops the build. Pictures alone are
+# kept: a reader finds the program above its picture.
+plot_pre_code = ""
+plot_formats = [("png", 150)]
+plot_html_show_formats = False
+plot_html_show_source_link = False
 
 html_theme = "furo"
 html_title = f"{project} {release}"
