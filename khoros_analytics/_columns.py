@@ -25,7 +25,7 @@ from .errors import ExportFormatError
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["Tables", "ExportFile", "planned_tables", "with_tables"]
+__all__ = ["ExportFile", "Tables", "planned_tables", "with_tables"]
 
 _GUESSED_FROM = 2
 """From how many blocks the types are guessed."""
@@ -46,6 +46,7 @@ class ExportFile:
         wishes: Which types its columns should have.
         columns: What its columns are called, in case that it has no rows and cannot say.
         careful: Whether to read CSV row by row.
+        sparing: Whether to have as few rows in memory as possible, which takes longer.
     """
 
     path: Path
@@ -53,6 +54,12 @@ class ExportFile:
     wishes: Wishes = field(factory=Wishes)
     columns: tuple[str, ...] = ()
     careful: bool = False
+    sparing: bool = False
+
+    @property
+    def threads(self) -> int:
+        """How many threads work for it beside the one that reads: each keeps memory of its own."""
+        return 0 if self.sparing else _THREADS
 
 
 def with_tables(file: ExportFile, use: Callable[["pa.Schema", Tables], T]) -> T:
@@ -79,8 +86,8 @@ def with_tables(file: ExportFile, use: Callable[["pa.Schema", Tables], T]) -> T:
             return use(_schema(types), tables)
 
 
-def planned_tables(file: ExportFile) -> tuple["pa.Schema", Tables]:
-    """Look at all of a file, and return its schema and its tables: for who cannot take a table back.
+def planned_tables(file: ExportFile) -> Tables:
+    """Look at all of a file, and return its tables: for those who cannot take a table back.
 
     Args:
         file: The file.
@@ -90,7 +97,7 @@ def planned_tables(file: ExportFile) -> tuple["pa.Schema", Tables]:
         ParameterError: A type was asked for a column that is not there.
     """
     file, types = _survey(file)
-    return _schema(types), _tables(file, types)
+    return _tables(file, types)
 
 
 class _TooNarrowError(Exception):
@@ -173,7 +180,7 @@ def _survey(file: ExportFile) -> tuple[ExportFile, Types]:
     findings = _Findings(file.wishes)
     try:
         with _opened(file) as (columns, names), closing(columns.blocks()) as blocks:
-            for found in _in_order(lambda block: findings.look(columns.chunk(block)), blocks):
+            for found in _in_order(lambda block: findings.look(columns.chunk(block)), blocks, threads=file.threads):
                 findings.add(found)
     except UnusualCsvError:
         return _survey(evolve(file, careful=True))
@@ -182,7 +189,9 @@ def _survey(file: ExportFile) -> tuple[ExportFile, Types]:
 
 def _tables(file: ExportFile, types: Types) -> Tables:
     with _opened(file) as (columns, _), closing(columns.blocks()) as blocks:
-        converted = _in_order(lambda block: _converted(columns.chunk(block), types, file.wishes), blocks)
+        converted = _in_order(
+            lambda block: _converted(columns.chunk(block), types, file.wishes), blocks, threads=file.threads
+        )
         yield from _numbered(converted, file.path.name)
 
 
@@ -191,10 +200,11 @@ def _opened(file: ExportFile) -> Iterator[tuple[_Columns, tuple[str, ...]]]:
     """Open a file; yield what reads its columns, and their names, if they stand before all rows."""
     with open_export(file.path, file.format) as content:
         if content.format == "json":
-            yield JsonColumns(content), ()
+            yield JsonColumns(content, sparing=file.sparing), ()
         else:
             header = read_header(content)
-            yield (CarefulCsv if file.careful else FastCsv)(content, header), header.names
+            careful = CarefulCsv(content, header) if file.careful else None
+            yield careful or FastCsv(content, header, sparing=file.sparing), header.names
 
 
 def _schema(types: Types) -> "pa.Schema":
@@ -247,14 +257,17 @@ def _numbered(tables: Tables, file: str) -> Tables:
         ) from None
 
 
-def _in_order(work: Callable[[U], T], items: Iterable[U]) -> Generator[T, None, None]:
+def _in_order(work: Callable[[U], T], items: Iterable[U], *, threads: int = _THREADS) -> Generator[T, None, None]:
     """Do work on some items at a time, and yield the results in the order of the items."""
+    if not threads:
+        yield from map(work, items)
+        return
     waiting: deque[Future[T]] = deque()
-    with ThreadPoolExecutor(_THREADS) as pool:
+    with ThreadPoolExecutor(threads) as pool:
         try:
             for item in items:
                 waiting.append(pool.submit(work, item))
-                if len(waiting) > _THREADS:
+                if len(waiting) > threads:
                     yield waiting.popleft().result()
             while waiting:
                 yield waiting.popleft().result()

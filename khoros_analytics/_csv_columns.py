@@ -33,7 +33,8 @@ class FastCsv:
     closing quote as if nothing had been there. So the quotes are checked first.
     """
 
-    def __init__(self, content: Content, header: Header) -> None:
+    def __init__(self, content: Content, header: Header, *, sparing: bool = False) -> None:
+        self._pieces = 1 if sparing else _PIECES
         self._reader = content.reader
         self._names = header.names
         self._delimiter = header.delimiter
@@ -42,7 +43,7 @@ class FastCsv:
         """Yield whole rows: pieces of about a megabyte each, several at a time."""
         rows = _whole_rows(self._reader, self._delimiter.encode())
         pieces = (piece for piece in rows if len(self._names) == 1 or piece.strip(b"\r\n"))
-        while block := list(islice(pieces, _PIECES)):
+        while block := list(islice(pieces, self._pieces)):
             yield block
 
     def chunk(self, block: Sequence[bytes]) -> Chunk:
@@ -130,7 +131,7 @@ def _whole_rows(reader: Reader, delimiter: bytes) -> Iterator[bytes]:
         # Twice as much each time, so that a long row is not looked at again and again.
         rest, size = data[len(rows) :], _PIECE if rows else len(data)
     if rest:
-        _check_quotes(rest, delimiter)
+        _check_quotes(rest.split(b'"'), delimiter)
         # Without the line end, Arrow takes an empty last field behind a quoted one for quoted, too.
         yield rest + b"\n"
 

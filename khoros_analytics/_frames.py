@@ -1,7 +1,8 @@
 """Frames: an export's file as a table of Arrow, pandas or Polars. The libraries are extras, imported when needed."""
 
 import os
-from collections.abc import Generator, Iterator
+from collections import deque
+from collections.abc import Generator, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, cast
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
     import pandas as pd
     import polars as pl
     import pyarrow as pa
+
+_BATCH = 1 << 23
+"""How many bytes a batch has at most, more or less."""
 
 __all__ = [
     "batches",
@@ -237,23 +241,32 @@ def batches(file: ExportFile, rows: int) -> Generator["pa.RecordBatch", None, No
 
     Args:
         file: The file.
-        rows: How many rows each has, but the last.
+        rows: How many rows each has at most.
 
     Raises:
         KhorosError: As for :func:`read_arrow`.
     """
     import pyarrow as pa
 
-    schema, tables = planned_tables(file)
-    waiting = schema.empty_table()
-    for table in tables:
-        waiting = pa.concat_tables([waiting, table])
-        while waiting.num_rows >= rows:
-            yield _one_batch(waiting.slice(0, rows))
-            waiting = waiting.slice(rows)
-    if waiting.num_rows:
-        yield _one_batch(waiting)
+    waiting: deque[pa.Table] = deque()
+    for table in planned_tables(evolve(file, sparing=True)):
+        waiting.append(table)
+        while waiting and (_count(waiting) >= rows or sum(part.nbytes for part in waiting) >= _BATCH):
+            yield _first_batch(waiting, rows)
+    if waiting:
+        yield _first_batch(waiting, rows)
 
 
-def _one_batch(table: "pa.Table") -> "pa.RecordBatch":
-    return table.combine_chunks().to_batches()[0]
+def _count(tables: Iterable["pa.Table"]) -> int:
+    return sum(table.num_rows for table in tables)
+
+
+def _first_batch(waiting: deque["pa.Table"], rows: int) -> "pa.RecordBatch":
+    """Take rows from what is waiting, and return them in one piece."""
+    import pyarrow as pa
+
+    taken = pa.concat_tables(waiting)
+    waiting.clear()
+    if taken.num_rows > rows:
+        waiting.append(taken.slice(rows))
+    return taken.slice(0, rows).combine_chunks().to_batches()[0]

@@ -19,6 +19,7 @@ __all__ = ["JsonColumns"]
 
 _ROWS = 2048
 """How many rows become columns at once, at the least."""
+_FEW_ROWS = 256
 _LARGEST_INTEGER = 10**15
 """The first integer with more digits than a float keeps for certain."""
 
@@ -28,8 +29,9 @@ Row = Mapping[str, object]
 class JsonColumns:
     """Reads the rows of a JSON array of objects."""
 
-    def __init__(self, content: Content) -> None:
+    def __init__(self, content: Content, *, sparing: bool = False) -> None:
         self._content = content
+        self._rows = _FEW_ROWS if sparing else _ROWS
 
     def blocks(self) -> Generator[list[dict[str, object]], None, None]:
         """Yield rows, some thousands at a time.
@@ -40,7 +42,7 @@ class JsonColumns:
         rows: list[dict[str, object]] = []
         for block in json_blocks(self._content, exact_decimals=True):
             rows += block.rows
-            if len(rows) >= _ROWS:
+            if len(rows) >= self._rows:
                 yield rows
                 rows = []
         if rows:

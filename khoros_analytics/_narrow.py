@@ -2,7 +2,9 @@
 
 import json
 import re
+import struct
 from collections.abc import Iterator, Mapping
+from datetime import date
 from typing import TYPE_CHECKING
 
 from attrs import frozen
@@ -37,6 +39,7 @@ _MORE_DIGITS = rf"^-?[0.]*[1-9](?:\.?[0-9]){{{_MOST_DIGITS}}}"
 _DIGITS = "0123456789"
 _PLAIN_MOMENT = len("2019-02-01 00:00:00")
 _SAMPLE = 20
+_FIRST_DAY, _LAST_DAY = ((day - date(1970, 1, 1)).days for day in (date.min, date.max))
 
 
 @frozen
@@ -196,9 +199,23 @@ def _parsed_exactly(values: "pa.ChunkedArray", wanted: ColumnType) -> "pa.Chunke
     if not _is_exact(values, wanted):
         return None
     try:
-        return _parsed(values, wanted)
+        parsed = _parsed(values, wanted)
     except pa.ArrowInvalid:
         return None  # beyond 64 bits, the 30th of February, a finer unit
+    return parsed if _in_calendar(parsed, wanted) else None
+
+
+def _in_calendar(moments: "pa.ChunkedArray", wanted: ColumnType) -> bool:
+    """Return whether Python has all of the moments, too: its years are 1 to 9999, in every zone."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    if wanted.kind not in ("date", "timestamp"):
+        return True
+    day = 1 if wanted.kind == "date" else 86400 * 1000 ** UNITS.index(wanted.unit)
+    bounds = pc.min_max(moments.cast(pa.int32() if wanted.kind == "date" else pa.int64())).as_py()
+    margin = 1 if wanted.zone else 0
+    return bool((_FIRST_DAY + margin) * day <= bounds["min"] and bounds["max"] < (_LAST_DAY + 1 - margin) * day)
 
 
 def _is_exact(values: "pa.ChunkedArray", wanted: ColumnType) -> bool:
@@ -229,14 +246,28 @@ def _is_plain(values: "pa.ChunkedArray", longest: int) -> bool:
         return False
     if with_point:
         # What is left is a point where anything is, and no value begins or ends with it.
-        rest = pc.or_(pc.equal(lengths, 0), pc.equal(point, "."))
+        rest = pc.or_(pc.equal(lengths, _length(0)), pc.equal(point, _text(".")))
         if not pc.all(rest).as_py() or pc.any(pc.or_(pc.starts_with(values, "."), pc.ends_with(values, "."))).as_py():
             return False
     zero = pc.starts_with(values, "0")
     if longest == 1 or not pc.any(zero).as_py():
         return True
-    alone = pc.or_(pc.starts_with(values, "0."), pc.equal(pc.binary_length(values), 1))
+    alone = pc.or_(pc.starts_with(values, "0."), pc.equal(values, _text("0")))
     return not pc.any(pc.and_not(zero, alone)).as_py()
+
+
+def _text(text: str) -> "pa.StringScalar":
+    """Return a text as Arrow has it. Arrow's own way to make one imports pandas where it is installed, for nothing."""
+    import pyarrow as pa
+
+    content = text.encode()
+    return pa.StringArray.from_buffers(1, pa.py_buffer(struct.pack("=ii", 0, len(content))), pa.py_buffer(content))[0]
+
+
+def _length(length: int) -> "pa.Int32Scalar":
+    import pyarrow as pa
+
+    return pa.Array.from_buffers(pa.int32(), 1, [None, pa.py_buffer(struct.pack("=i", length))])[0]
 
 
 def _all_match(values: "pa.ChunkedArray", pattern: str) -> bool:
@@ -263,10 +294,11 @@ def _parsed_booleans(values: "pa.ChunkedArray") -> "pa.ChunkedArray":
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    yes, no = pc.equal(values, "true"), pc.equal(values, "false")
+    true, false = _text("true"), _text("false")
+    yes, no = pc.equal(values, true), pc.equal(values, false)
     if not pc.all(pc.or_(yes, no)).as_py():
         lower = pc.utf8_lower(values)
-        yes, no = pc.equal(lower, "true"), pc.equal(lower, "false")
+        yes, no = pc.equal(lower, true), pc.equal(lower, false)
         if not pc.all(pc.or_(yes, no)).as_py():
             raise pa.ArrowInvalid
     return yes
