@@ -1,0 +1,138 @@
+"""What the tests of frames share: files made of bytes, readers cut into small blocks, a sandbox, a stand-in for S3."""
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from datetime import timedelta
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+
+from khoros_analytics import Client, ExportFormatError, Job, _csv_columns, _json_columns
+from khoros_analytics._columns import ExportFile
+from khoros_analytics._csv_rows import csv_records, read_header
+from khoros_analytics._frames import to_arrow
+from khoros_analytics._kinds import read_wishes
+from khoros_analytics._opening import open_export
+from khoros_analytics.sandbox import Sandbox, VirtualClock
+
+WINDOW = ("2019-02-01", "2019-02-02")
+REQUIRED = {"team_performance_interval": {"time_interval": timedelta(hours=1)}}
+
+
+@pytest.fixture(autouse=True)
+def nothing_from_outside(monkeypatch, tmp_path_factory):
+    """No test depends on this machine's proxies, certificates, netrc or credentials, nor writes into its folders."""
+    names = [f"{kind}_PROXY" for kind in ("HTTP", "HTTPS", "ALL", "NO")]
+    for name in (*names, *map(str.lower, names), "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "NETRC"):
+        monkeypatch.delenv(name, raising=False)
+    for name in ("USERNAME", "PASSWORD", "COMPANY_KEY", "REGION", "URL"):
+        monkeypatch.delenv(f"KHOROS_ANALYTICS_{name}", raising=False)
+    home = tmp_path_factory.mktemp("home")
+    monkeypatch.setenv("HOME", str(home))
+    monkeypatch.chdir(home)
+
+
+class Files:
+    """Writes export files, and reads them in each way. One for all tests, so that properties may use it, too."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def write(self, content, name="export.csv") -> Path:
+        """Write a file of bytes, or of text."""
+        path = self.folder / name
+        path.write_bytes(content.encode() if isinstance(content, str) else content)
+        return path
+
+    def table(self, content, types=None, format=None, report=None, columns=()) -> pa.Table:
+        """Read a file as a table."""
+        return to_arrow(ExportFile(self.write(content), format, read_wishes(types, report), columns))
+
+    def column(self, *values, types=None) -> pa.ChunkedArray:
+        """Read a column of texts, written as CSV; None is an empty field."""
+        cells = ["" if value is None else '"' + value.replace('"', '""') + '"' for value in values]
+        lines = "".join(f"{cell},x\n" for cell in cells)
+        return self.table(f"A,B\n{lines}", types and {"A": types}, "csv").column("A")
+
+    def records(self, content) -> tuple[tuple[str, ...], list[tuple[str | None, ...]]]:
+        """Read a file of CSV row by row: its columns and its rows."""
+        with open_export(self.write(content), "csv") as opened:
+            header = read_header(opened)
+            return header.names, [tuple(cells) for cells in csv_records(opened, header)]
+
+    def error(self, content, **how) -> ExportFormatError:
+        """Read a file that is damaged, as a table."""
+        with pytest.raises(ExportFormatError) as caught:
+            self.table(content, **how)
+        return caught.value
+
+
+@contextmanager
+def _cut(piece, pieces=1, records=1, rows=1):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(_csv_columns, "_PIECE", piece)
+        patch.setattr(_csv_columns, "_PIECES", pieces)
+        patch.setattr(_csv_columns, "_RECORDS", records)
+        patch.setattr(_json_columns, "_ROWS", rows)
+        yield
+
+
+@pytest.fixture(scope="session")
+def cut():
+    """Cut files into blocks of so many bytes, pieces, or rows while the block lasts."""
+    return _cut
+
+
+@pytest.fixture(scope="session")
+def files(tmp_path_factory) -> Files:
+    """Writes and reads export files."""
+    return Files(tmp_path_factory.mktemp("files"))
+
+
+class World:
+    """A sandbox with a client of its own, and the questions that tests ask of both."""
+
+    def __init__(self, stack: ExitStack, options, settings) -> None:
+        self.stack = stack
+        self.sandbox = stack.enter_context(Sandbox(**options))
+        self.clock: VirtualClock = self.sandbox.clock
+        self.client = stack.enter_context(Client(**{**self.sandbox.settings, **settings}))
+
+    def start(self, name="conversation", **arguments) -> Job:
+        """Start an export of one day."""
+        return self.client.start(name, *WINDOW, **{**REQUIRED.get(name, {}), **arguments})
+
+    def counts(self):
+        """Return how many requests of each kind came: creations, looks, downloads, files."""
+        return tuple(self.sandbox.count(phase) for phase in ("create", "status", "download", "file"))
+
+
+@pytest.fixture
+def run() -> Iterator[Callable[..., World]]:
+    """Start a sandbox with some options, and a client with some settings. All stop with the test."""
+    with ExitStack() as stack:
+        yield lambda options=None, **settings: World(stack, options or {}, settings)
+
+
+@pytest.fixture
+def world(run) -> World:
+    """A sandbox and a client with all their defaults."""
+    return run()
+
+
+@pytest.fixture
+def folder(tmp_path) -> Path:
+    """An empty folder for files."""
+    path = tmp_path / "exports"
+    path.mkdir()
+    return path
+
+
+@pytest.fixture
+def temporary(tmp_path, monkeypatch) -> Path:
+    """The folder for temporary files, to see what is left there."""
+    path = tmp_path / "temporary"
+    path.mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(path))
+    return path
