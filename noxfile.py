@@ -37,7 +37,7 @@ def _run_tests(session: nox.Session, *, measured: bool) -> None:
 @nox.session
 def demo(session: nox.Session) -> None:
     """Show one export on the sandbox, step by step."""
-    session.install(".[sandbox]")
+    session.install(".[sandbox,pandas]")
     session.run("python", "docs/demo.py", *session.posargs)
 
 
@@ -134,6 +134,6 @@ def _use_wheel(session: nox.Session, wheel: Path, elsewhere: Path) -> None:
     with session.chdir(elsewhere):
         # -I leaves the current folder and the environment's paths out of sys.path.
         session.run(python, "-I", "-c", f"import {PACKAGE}", external=True)
-        session.run(python, "-m", "pip", "install", "--quiet", f"{wheel}[sandbox]", external=True)
+        session.run(python, "-m", "pip", "install", "--quiet", f"{wheel}[sandbox,pandas]", external=True)
         session.run(python, "-I", "-m", "doctest", "-o", "ELLIPSIS", str(readme), external=True)
     session.log(f"{wheel.name} holds what it should, and README.rst's examples work with it.")

@@ -8,6 +8,7 @@ import sys
 import tempfile
 from itertools import islice
 from pathlib import Path
+from textwrap import indent
 
 from khoros_analytics import Client, Job, KhorosError
 from khoros_analytics.sandbox import Sandbox
@@ -34,7 +35,7 @@ The same on the live API: put your credentials into the environment,
 
   columns = {COLUMNS}
   with Client() as client:
-      path = client.conversation("{START}", "{END}", metrics=columns).download()
+      frame = client.conversation("{START}", "{END}", metrics=columns).to_pandas()
 """
 
 
@@ -62,10 +63,28 @@ def export(client: Client, folder: Path) -> Path:
     path = job.download(folder)
     print(f"   {path.stat().st_size:,} bytes are on the disk.\n")
 
-    print("What these three calls have sent:")
+    show_table(job)
+
+    print("What all of this has sent:")
     for attempt in job.history:
         print(f"   {attempt}")
     return path
+
+
+def show_table(job: Job) -> None:
+    """Show the beginning of the file as a DataFrame, where pandas is installed.
+
+    Args:
+        job: The job that has the file.
+    """
+    print("4. Work with it: job.to_pandas()")
+    try:
+        table = job.to_pandas().head(ROWS).to_string()
+    except ImportError as error:
+        print(f"   {error}\n")
+    else:
+        print(indent(table, "   "))
+        print("   The ids keep their leading zeros, and <NA> is what is missing.\n")
 
 
 def tell_status(job: Job) -> None:

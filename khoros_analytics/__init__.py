@@ -1,4 +1,4 @@
-"""Exports of the Khoros Care Analytics Reports API: one line from a report's name to a file on disk."""
+"""Exports of the Khoros Care Analytics Reports API: one line from a report's name to a file or a DataFrame."""
 
 from importlib import import_module
 from typing import TYPE_CHECKING
