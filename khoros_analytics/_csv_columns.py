@@ -1,5 +1,6 @@
 """CSV to columns of text: blocks of whole rows, checked for their quotes and parsed by Arrow."""
 
+import codecs
 from collections.abc import Generator, Iterator, Sequence
 from itertools import islice
 from operator import itemgetter
@@ -65,6 +66,8 @@ class FastCsv:
         import pyarrow as pa
         from pyarrow import csv
 
+        if piece.startswith(codecs.BOM_UTF8):
+            piece = codecs.BOM_UTF8 + piece  # Arrow takes one away, wherever in the file the piece was
         try:
             return csv.read_csv(
                 pa.BufferReader(piece),

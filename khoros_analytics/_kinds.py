@@ -27,7 +27,8 @@ class ColumnType:
     Attributes:
         kind: The narrowest type that holds all of them; None where all are missing.
         origin: How the file writes them: ``string``, ``number`` or ``boolean``; CSV knows only strings. None for any.
-        wide: For integers: some have more than 15 digits, so a float would not hold them.
+        wide: For integers: some have more than 15 digits, so a float would not hold them. For timestamps: some lie so
+            far away that nanoseconds would not reach them.
         unit: For timestamps: the finest unit that one of them uses.
         zone: For timestamps: the offset that all of them have, as Arrow writes a zone; None where they have none.
     """
@@ -71,7 +72,8 @@ def join(one: ColumnType, other: ColumnType) -> ColumnType:
 def _join_alike(one: ColumnType, other: ColumnType) -> ColumnType:
     if one.kind == "timestamp" and one.zone != other.zone:
         return TEXT
-    return evolve(one, wide=one.wide or other.wide, unit=max(one.unit, other.unit, key=UNITS.index))
+    both = evolve(one, wide=one.wide or other.wide, unit=max(one.unit, other.unit, key=UNITS.index))
+    return TEXT if both.wide and both.unit == UNITS[-1] else both
 
 
 def join_all(types: Iterable[ColumnType]) -> ColumnType:

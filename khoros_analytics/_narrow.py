@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from datetime import date
 from typing import TYPE_CHECKING
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from ._kinds import NOTHING, TEXT, UNITS, ColumnType
 from .reports import TypeName
@@ -188,9 +188,18 @@ def _guesses(values: "pa.ChunkedArray") -> Iterator[ColumnType]:
             yield ColumnType(kind, "string", wide=_any_match(values, f"[0-9]{{{_MOST_DIGITS + 1}}}"))
         elif kind == "timestamp":
             zone = found[0][1] if found[0] else None
-            yield from (ColumnType(kind, "string", unit=unit, zone="UTC" if zone == "Z" else zone) for unit in UNITS)
+            known = ColumnType(kind, "string", wide=_is_far(values), zone="UTC" if zone == "Z" else zone)
+            yield from (evolve(known, unit=unit) for unit in UNITS)
         else:
             yield ColumnType(kind, "string")
+
+
+def _is_far(moments: "pa.ChunkedArray") -> bool:
+    """Return whether a moment lies outside of the years that 64 bits of nanoseconds reach."""
+    import pyarrow.compute as pc
+
+    bounds = pc.min_max(moments).as_py()
+    return bool(bounds["min"] < "1678" or bounds["max"] >= "2262")
 
 
 def _parsed_exactly(values: "pa.ChunkedArray", wanted: ColumnType) -> "pa.ChunkedArray | None":
