@@ -1,5 +1,6 @@
 """How Sphinx builds these pages."""
 
+import logging
 import sys
 from importlib.metadata import version as installed_version
 from pathlib import Path
@@ -47,6 +48,8 @@ plot_pre_code = ""
 plot_formats = [("png", 150)]
 plot_html_show_formats = False
 plot_html_show_source_link = False
+# The theme's colours bring a log of everything with them.
+logging.getLogger("khoros_analytics").setLevel(logging.WARNING)
 
 html_theme = "furo"
 html_title = f"{project} {release}"
