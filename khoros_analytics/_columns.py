@@ -79,11 +79,14 @@ def with_tables(file: ExportFile, use: Callable[["pa.Schema", Tables], T]) -> T:
     try:
         return _with_guess(file, use)
     except UnusualCsvError:
-        return with_tables(evolve(file, careful=True), use)
+        careful = True
     except _TooNarrowError:
-        file, types = _survey(file)
-        with closing(_tables(file, types)) as tables:
-            return use(_schema(types), tables)
+        careful = False
+    if careful:
+        return with_tables(evolve(file, careful=True), use)
+    file, types = _survey(file)
+    with closing(_tables(file, types)) as tables:
+        return use(_schema(types), tables)
 
 
 def planned_tables(file: ExportFile) -> Tables:
@@ -116,7 +119,7 @@ class _Columns(Protocol):
         ...
 
 
-Types = Mapping[str, ColumnType]
+Found = Mapping[str, ColumnType]
 
 
 @define
@@ -126,7 +129,7 @@ class _Findings:
     wishes: Wishes
     types: dict[str, ColumnType] = field(factory=dict)
 
-    def look(self, chunk: Chunk) -> Types:
+    def look(self, chunk: Chunk) -> Found:
         """Find out what some rows hold, in any thread."""
         return {name: self._look(name, column) for name, column in chunk.columns.items()}
 
@@ -137,7 +140,7 @@ class _Findings:
             return TEXT
         return examine(column)
 
-    def add(self, found: Types) -> None:
+    def add(self, found: Found) -> None:
         """Learn what some rows hold, after those before them."""
         for name, column in found.items():
             known = self.types.get(name, self.wishes.start(name))
@@ -146,7 +149,7 @@ class _Findings:
             elif known.zone is None:
                 self.types[name] = column
 
-    def finish(self, names: Iterable[str]) -> Types:
+    def finish(self, names: Iterable[str]) -> Found:
         """Return the types of all columns; those named here are there even where no row has them."""
         nothing = Chunk({name: _without_values() for name in names if name not in self.types}, 0)
         self.add(self.look(nothing))
@@ -167,15 +170,13 @@ def _with_guess(file: ExportFile, use: Callable[["pa.Schema", Tables], T]) -> T:
         for found in _in_order(findings.look, first):
             findings.add(found)
         types = findings.finish(names if names or first else file.columns)
-        converted = chain(
-            _in_order(lambda chunk: _converted(chunk, types, file.wishes), first),
-            _in_order(lambda block: _converted(columns.chunk(block), types, file.wishes), blocks),
-        )
-        with closing(_numbered(converted, file.path.name)) as tables:
-            return use(_schema(types), tables)
+        looked_at = _in_order(lambda chunk: _converted(chunk, types, file.wishes), first)
+        others = _in_order(lambda block: _converted(columns.chunk(block), types, file.wishes), blocks)
+        with closing(looked_at), closing(others):
+            return use(_schema(types), _numbered(chain(looked_at, others), file.path.name))
 
 
-def _survey(file: ExportFile) -> tuple[ExportFile, Types]:
+def _survey(file: ExportFile) -> tuple[ExportFile, Found]:
     """Look at all rows; return the types of all columns, and the file with what was learnt of how to read it."""
     findings = _Findings(file.wishes)
     try:
@@ -183,16 +184,21 @@ def _survey(file: ExportFile) -> tuple[ExportFile, Types]:
             for found in _in_order(lambda block: findings.look(columns.chunk(block)), blocks, threads=file.threads):
                 findings.add(found)
     except UnusualCsvError:
+        unusual = True
+    else:
+        unusual = False
+    if unusual:
         return _survey(evolve(file, careful=True))
     return file, findings.finish(names or (() if findings.types else file.columns))
 
 
-def _tables(file: ExportFile, types: Types) -> Tables:
+def _tables(file: ExportFile, types: Found) -> Tables:
     with _opened(file) as (columns, _), closing(columns.blocks()) as blocks:
         converted = _in_order(
             lambda block: _converted(columns.chunk(block), types, file.wishes), blocks, threads=file.threads
         )
-        yield from _numbered(converted, file.path.name)
+        with closing(converted):
+            yield from _numbered(converted, file.path.name)
 
 
 @contextmanager
@@ -207,13 +213,13 @@ def _opened(file: ExportFile) -> Iterator[tuple[_Columns, tuple[str, ...]]]:
             yield careful or FastCsv(content, header, sparing=file.sparing), header.names
 
 
-def _schema(types: Types) -> "pa.Schema":
+def _schema(types: Found) -> "pa.Schema":
     import pyarrow as pa
 
     return pa.schema([(name, arrow_type(column)) for name, column in types.items()])
 
 
-def _converted(chunk: Chunk, types: Types, wishes: Wishes) -> "pa.Table":
+def _converted(chunk: Chunk, types: Found, wishes: Wishes) -> "pa.Table":
     """Return some rows in the types of the whole file.
 
     Raises:
@@ -241,7 +247,7 @@ def _array(name: str, column: Column, wanted: ColumnType, *, forced: bool) -> "p
     return array
 
 
-def _numbered(tables: Tables, file: str) -> Tables:
+def _numbered(tables: Iterable["pa.Table"], file: str) -> Tables:
     """Pass tables on, and say in which row a value is that does not fit."""
     rows = 0
     try:
