@@ -4,6 +4,7 @@ import json
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import suppress
 from decimal import Decimal
+from functools import partial
 from itertools import chain
 from operator import itemgetter
 from typing import TYPE_CHECKING
@@ -78,8 +79,8 @@ def _column(values: Sequence[object]) -> Column:
     if kinds == {bool}:
         return Column(pa.array(values, pa.bool_()), "boolean")
     if kinds <= {int, float} and (numbers := _numbers(values, kinds)) is not None:
-        return Column(numbers, "number")
-    return Column(pa.array([None if value is None else _text(value) for value in values], pa.string()), None)
+        return Column(numbers, "number", partial(_texts, values))
+    return Column(_texts(values), None)
 
 
 def _numbers(values: Sequence[object], kinds: set[type]) -> "pa.Array | None":
@@ -94,6 +95,12 @@ def _numbers(values: Sequence[object], kinds: set[type]) -> "pa.Array | None":
     if int in kinds and any(abs(value) >= _LARGEST_INTEGER for value in values if isinstance(value, int)):
         return None
     return pa.array(values, pa.float64())
+
+
+def _texts(values: Sequence[object]) -> "pa.Array":
+    import pyarrow as pa
+
+    return pa.array([None if value is None else _text(value) for value in values], pa.string())
 
 
 def _text(value: object) -> str:

@@ -1,9 +1,8 @@
 """Narrowing: from text to numbers, dates and timestamps, only where every value keeps its value exactly."""
 
-import json
 import re
 import struct
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import date
 from typing import TYPE_CHECKING
 
@@ -50,10 +49,12 @@ class Column:
         values: Its values: text, or what JSON knows.
         origin: How the file writes them, as in :class:`~khoros_analytics._kinds.ColumnType`; None where this part alone
             mixes several ways. Such values stand here as text.
+        written: Returns the values as text, where they do not show any more how the file writes them: 1 beside 1.5.
     """
 
     values: "pa.ChunkedArray"
     origin: str | None = "string"
+    written: "Callable[[], pa.ChunkedArray] | None" = None
 
 
 @frozen
@@ -352,8 +353,4 @@ def _as_text(column: Column) -> "pa.ChunkedArray":
     """Return values as the file writes them."""
     import pyarrow as pa
 
-    values = column.values
-    if pa.types.is_floating(values.type):
-        # Arrow would write 1e-7 where JSON has 1e-07.
-        return pa.array([None if value is None else json.dumps(value) for value in values.to_pylist()], pa.string())
-    return values.cast(pa.string())
+    return column.written() if column.written else column.values.cast(pa.string())

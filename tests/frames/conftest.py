@@ -5,6 +5,7 @@ from contextlib import ExitStack, contextmanager
 from datetime import timedelta
 from pathlib import Path
 
+import attrs
 import pyarrow as pa
 import pytest
 
@@ -75,7 +76,16 @@ def _cut(piece, pieces=1, records=1, rows=1):
         patch.setattr(_csv_columns, "_PIECES", pieces)
         patch.setattr(_csv_columns, "_RECORDS", records)
         patch.setattr(_json_columns, "_ROWS", rows)
+        patch.setattr(_json_columns, "json_blocks", _row_by_row(_json_columns.json_blocks))
         yield
+
+
+def _row_by_row(read):
+    def blocks(content, **how):
+        for block in read(content, **how):
+            yield from (attrs.evolve(block, rows=[row]) for row in block.rows)
+
+    return blocks
 
 
 @pytest.fixture(scope="session")

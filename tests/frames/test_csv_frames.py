@@ -123,6 +123,13 @@ def test_text_behind_a_quote(files):
     assert (error.row, error.offset) == (2, content.index(b"2,"))
 
 
+def test_byte_order_mark_in_a_field(files, cut):
+    """A byte order mark within the file is part of a text: Arrow's reader alone drops one that begins what it reads."""
+    content = "A,B\n" + "\ufeffx,y\n" * 10
+    with cut(8):
+        assert files.table(content)["A"].to_pylist() == ["\ufeffx"] * 10
+
+
 def test_empty_end_behind_a_quote(files):
     """An empty last field in a file without a last line end is missing: to Arrow's reader alone it is an empty text."""
     options = arrow_csv.ConvertOptions(strings_can_be_null=True, quoted_strings_can_be_null=False)
