@@ -222,21 +222,30 @@ class Job(Results):
         ]
         return f"{self.report}_{'_'.join(moments)}.{ending}"
 
-    def _lend(self, keep: str | os.PathLike[str] | None, deadline: Deadline) -> LentFile:
+    def _lend(self, keep: str | os.PathLike[str] | None, deadline: Deadline, *, lasting: bool) -> LentFile:
         if keep is not None:
             return LentFile(self.download(keep, timeout=deadline.remaining()))
         with self._detaching(), self._alone(deadline):
-            if self._lent and self._lent.path.is_file():
+            if self._lent and self._lent.saved and self._lent.saved.intact():
                 return self._lent
-            for saved in self._export.saved.values():
-                if saved.intact():
-                    return LentFile(saved.path)
-            with on_disk(Path(tempfile.gettempdir()), "cannot be used"):
-                folder = tempfile.mkdtemp(prefix="khoros_analytics-")
-            lent = LentFile(Path(folder) / self._file_name(), folder)
-            # Nobody else will find this file, so it is not noted in the journal either.
-            self._save(lent.path, overwrite=False, deadline=deadline, announce=lambda _: None)
+            saved = self._at_hand()
+            lent = LentFile(saved.path, saved) if saved else self._fetch_for_now(deadline)
+            if lasting:
+                self._lent = lent
             return lent
+
+    def _fetch_for_now(self, deadline: Deadline) -> LentFile:
+        with on_disk(Path(tempfile.gettempdir()), "cannot be used"):
+            folder = tempfile.mkdtemp(prefix="khoros_analytics-")
+        lent = LentFile(Path(folder) / self._file_name(), folder=folder)
+        # Nobody else will find this file, so it is not noted in the journal either.
+        lent.saved = self._save(lent.path, overwrite=False, deadline=deadline, announce=lambda _: None)
+        return lent
+
+    def _at_hand(self) -> SavedFile | None:
+        """Return a place where the file is already, as it came."""
+        lent = self._lent.saved if self._lent else None
+        return next((saved for saved in (*self._export.saved.values(), lent) if saved and saved.intact()), None)
 
     @contextmanager
     def _alone(self, deadline: Deadline) -> Iterator[None]:
@@ -265,9 +274,9 @@ class Job(Results):
     def _save(
         self, target: Path, *, overwrite: bool, deadline: Deadline, announce: Callable[[SavedFile], object]
     ) -> SavedFile:
-        for saved in self._export.saved.values():
-            if saved.intact():
-                return copy(saved, target, overwrite=overwrite)
+        saved = self._at_hand()
+        if saved:
+            return copy(saved, target, overwrite=overwrite)
         self._export.wait(deadline)
         return fetch(
             LinkedFile(self._export, deadline),

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from ._clock import Deadline
 from ._columns import ExportFile
+from ._download import SavedFile
 from ._frames import batches, check_rows, require, to_arrow, to_pandas, to_polars
 from ._kinds import Types, Wishes, read_wishes
 from ._opening import Format
@@ -32,10 +33,16 @@ T = TypeVar("T")
 
 
 class LentFile:
-    """A file on disk, for as long as somebody reads it; a temporary one is removed when nobody does any more."""
+    """A file on disk, for as long as somebody reads it; a temporary one is removed when nobody does any more.
 
-    def __init__(self, path: Path, folder: str | None = None) -> None:
+    Attributes:
+        path: Where it is.
+        saved: What it looked like when it was all there; None before that.
+    """
+
+    def __init__(self, path: Path, saved: SavedFile | None = None, *, folder: str | None = None) -> None:
         self.path = path
+        self.saved = saved
         self._remove = weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True) if folder else None
 
     def give_back(self) -> None:
@@ -74,8 +81,8 @@ class Results(ABC):
         """Return a name for the file, made of report and window."""
 
     @abstractmethod
-    def _lend(self, keep: str | os.PathLike[str] | None, deadline: Deadline) -> LentFile:
-        """Have the file on disk: where it is kept, or in a temporary folder."""
+    def _lend(self, keep: str | os.PathLike[str] | None, deadline: Deadline, *, lasting: bool) -> LentFile:
+        """Have the file on disk: where it is kept, or in a temporary folder. A lasting one stays the job's."""
 
     @abstractmethod
     def _about_this(self) -> AbstractContextManager[None]:
@@ -279,15 +286,14 @@ class Results(ABC):
 
     def _lasting(self, deadline: Deadline) -> Path:
         """Return where the file is; a temporary one lasts as long as the job, for the next frame that is made of it."""
-        self._lent = self._lend(None, deadline)
-        return self._lent.path
+        return self._lend(None, deadline, lasting=True).path
 
     def _stream(
         self, keep: str | os.PathLike[str] | None, timeout: float | None, read: Callable[[Path], Iterator[T]]
     ) -> Generator[T, None, None]:
         deadline = self._deadline(timeout)
         with self._about_this():
-            lent = self._lend(keep, deadline)
+            lent = self._lend(keep, deadline, lasting=False)
         return self._told(lent, read)
 
     def _told(self, lent: LentFile, read: Callable[[Path], Iterator[T]]) -> Generator[T, None, None]:
