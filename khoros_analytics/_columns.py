@@ -7,25 +7,25 @@ import os
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from attrs import define, evolve, field, frozen
 
-from ._csv_columns import CarefulCsv, FastCsv, UnusualCsvError
+from ._csv_columns import CarefulCsv, FastCsv, UnusualCsvError, whole_csv
 from ._csv_rows import read_header
 from ._json_columns import JsonColumns
 from ._kinds import TEXT, ColumnType, Wishes, join
-from ._narrow import Chunk, Column, UnfitValueError, arrow_type, convert, examine, force, forced_type
+from ._narrow import Chunk, Column, UnfitValueError, arrow_type, convert, examine, force, forced_type, narrow
 from ._opening import Format, open_export
 from .errors import ExportFormatError
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["ExportFile", "Tables", "planned_tables", "with_tables"]
+__all__ = ["ExportFile", "Tables", "planned_tables", "read_table", "with_tables"]
 
 _GUESSED_FROM = 2
 """From how many blocks the types are guessed."""
@@ -60,6 +60,47 @@ class ExportFile:
     def threads(self) -> int:
         """How many threads work for it beside the one that reads: each keeps memory of its own."""
         return 0 if self.sparing else _THREADS
+
+
+def read_table(file: ExportFile) -> "pa.Table":
+    """Read all of a file.
+
+    Args:
+        file: The file.
+
+    Raises:
+        ExportFormatError: The file is damaged, or a value is not of the type that was asked for.
+        ParameterError: A type was asked for a column that is not there.
+    """
+    import pyarrow as pa
+
+    with suppress(UnusualCsvError), open_export(file.path, file.format) as content:
+        if content.format == "csv" and content.path:
+            return _narrowed(whole_csv(content, read_header(content), content.path), file)
+    return with_tables(file, lambda schema, tables: pa.concat_tables([schema.empty_table(), *tables]))
+
+
+def _narrowed(chunk: Chunk, file: ExportFile) -> "pa.Table":
+    """Return a whole file in the narrowest types."""
+    import pyarrow as pa
+
+    def column(name: str) -> "pa.ChunkedArray":
+        values = chunk.columns[name]
+        if name in file.wishes.given:
+            return force(values, name, forced_type(file.wishes.given[name], values))
+        known = file.wishes.start(name)
+        if known == TEXT or file.wishes.stays_text(name):
+            return values.values
+        found, converted = narrow(values)
+        joined = join(known, found)
+        return converted if joined == found else convert(values, joined)
+
+    file.wishes.check_columns(chunk.columns)
+    try:
+        return pa.Table.from_arrays(list(_in_order(column, chunk.columns)), names=list(chunk.columns))
+    except UnfitValueError as error:
+        unfit = error
+    raise _unfit(unfit, file.path.name, 0)
 
 
 def with_tables(file: ExportFile, use: Callable[["pa.Schema", Tables], T]) -> T:
@@ -255,12 +296,16 @@ def _numbered(tables: Iterable["pa.Table"], file: str) -> Tables:
             yield table
             rows += table.num_rows
     except UnfitValueError as error:
-        row = rows + error.index + 1
-        raise ExportFormatError(
-            f"{file}: row {row}: {error.column} holds {error.value[:60]!r}, which is no {error.kind}; "
-            f"leave {error.column!r} out of types, or make it text",
-            row=row,
-        ) from None
+        raise _unfit(error, file, rows) from None
+
+
+def _unfit(error: UnfitValueError, file: str, rows: int) -> ExportFormatError:
+    row = rows + error.index + 1
+    return ExportFormatError(
+        f"{file}: row {row}: {error.column} holds {error.value[:60]!r}, which is no {error.kind}; "
+        f"leave {error.column!r} out of types, or make it text",
+        row=row,
+    )
 
 
 def _in_order(work: Callable[[U], T], items: Iterable[U], *, threads: int = _THREADS) -> Generator[T, None, None]:

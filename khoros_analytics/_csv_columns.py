@@ -2,8 +2,10 @@
 
 import codecs
 from collections.abc import Generator, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 from operator import itemgetter
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ._csv_rows import Header, csv_records
@@ -12,8 +14,9 @@ from ._opening import Content, Reader
 
 if TYPE_CHECKING:
     import pyarrow as pa
+    from pyarrow import csv
 
-__all__ = ["CarefulCsv", "FastCsv", "UnusualCsvError"]
+__all__ = ["CarefulCsv", "FastCsv", "UnusualCsvError", "whole_csv"]
 
 _PIECE = 1 << 20
 """How many bytes are parsed at once: larger pieces fall out of the processor's cache."""
@@ -72,18 +75,45 @@ class FastCsv:
             return csv.read_csv(
                 pa.BufferReader(piece),
                 read_options=csv.ReadOptions(column_names=self._names, block_size=len(piece) + 1, use_threads=False),
-                parse_options=csv.ParseOptions(
-                    delimiter=self._delimiter, newlines_in_values=True, ignore_empty_lines=len(self._names) > 1
-                ),
-                convert_options=csv.ConvertOptions(
-                    column_types=dict.fromkeys(self._names, pa.string()),
-                    null_values=[""],
-                    strings_can_be_null=True,
-                    quoted_strings_can_be_null=False,
-                ),
+                parse_options=_parse_options(self._names, self._delimiter),
+                convert_options=_convert_options(self._names),
             )
         except pa.ArrowInvalid as error:
             raise UnusualCsvError from error
+
+
+def whole_csv(content: Content, header: Header, path: Path) -> Chunk:
+    """Parse all of a plain file at once: by all processors, while one of them checks the quotes.
+
+    Args:
+        content: The file, opened.
+        header: Its header, which has been read.
+        path: Where it is.
+
+    Raises:
+        UnusualCsvError: It is damaged, or written in another way, or one of its rows is very long.
+    """
+    import pyarrow as pa
+    from pyarrow import csv
+
+    def check() -> None:
+        for _ in _whole_rows(content.reader, header.delimiter.encode()):
+            pass
+
+    with ThreadPoolExecutor(1) as pool:
+        checked = pool.submit(check)
+        try:
+            table = csv.read_csv(
+                path,
+                parse_options=_parse_options(header.names, header.delimiter),
+                convert_options=_convert_options(header.names),
+            )
+        except pa.ArrowInvalid as error:
+            raise UnusualCsvError from error
+        checked.result()
+    if tuple(table.column_names) != header.names:
+        raise UnusualCsvError
+    return Chunk(dict(zip(header.names, map(Column, table.columns), strict=True)), table.num_rows)
 
 
 class CarefulCsv:
@@ -112,6 +142,25 @@ class CarefulCsv:
 
         columns = zip(self._names, zip(*block, strict=True), strict=True)
         return Chunk({name: Column(pa.array(values, pa.string())) for name, values in columns}, len(block))
+
+
+def _parse_options(names: Sequence[str], delimiter: str) -> "csv.ParseOptions":
+    from pyarrow import csv
+
+    return csv.ParseOptions(delimiter=delimiter, newlines_in_values=True, ignore_empty_lines=len(names) > 1)
+
+
+def _convert_options(names: Sequence[str]) -> "csv.ConvertOptions":
+    """Return what makes all columns text: an empty field is missing, an empty text between quotes is not."""
+    import pyarrow as pa
+    from pyarrow import csv
+
+    return csv.ConvertOptions(
+        column_types=dict.fromkeys(names, pa.string()),
+        null_values=[""],
+        strings_can_be_null=True,
+        quoted_strings_can_be_null=False,
+    )
 
 
 _FIRST, _LAST = itemgetter(0), itemgetter(-1)

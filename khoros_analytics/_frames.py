@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal, cast
 
 from attrs import evolve
 
-from ._columns import ExportFile, Tables, planned_tables, with_tables
+from ._columns import ExportFile, planned_tables, read_table
 from ._kinds import Types, read_wishes
 from .errors import ParameterError
 
@@ -176,12 +176,7 @@ def to_arrow(file: ExportFile) -> "pa.Table":
         ImportError: pyarrow is missing.
     """
     require("arrow")
-    import pyarrow as pa
-
-    def gather(schema: "pa.Schema", tables: Tables) -> "pa.Table":
-        return pa.concat_tables([schema.empty_table(), *tables])
-
-    return with_tables(file, gather)
+    return read_table(file)
 
 
 def to_pandas(file: ExportFile) -> "pd.DataFrame":

@@ -14,7 +14,7 @@ from .reports import TypeName
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["Chunk", "Column", "UnfitValueError", "arrow_type", "convert", "examine", "force", "forced_type"]
+__all__ = ["Chunk", "Column", "UnfitValueError", "arrow_type", "convert", "examine", "force", "forced_type", "narrow"]
 
 # What a type's values look like, for Python's regular expressions and for Arrow's.
 _MOMENT = r"[0-9]{4}-[0-9]{2}-[0-9]{2}[ T][0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]{1,9})?"
@@ -108,12 +108,26 @@ def examine(column: Column) -> ColumnType:
     Args:
         column: The part.
     """
+    return narrow(column)[0]
+
+
+def narrow(column: Column) -> "tuple[ColumnType, pa.ChunkedArray]":
+    """Find the narrowest type that holds all values of a part of a column without loss, and return them in it.
+
+    Args:
+        column: The part.
+    """
     values = column.values
     if values.null_count == len(values):
-        return NOTHING
-    if column.origin == "string":
-        return next((found for found in _guesses(values) if convert(column, found) is not None), TEXT)
-    return _native_type(column)
+        return NOTHING, convert(column, NOTHING)
+    if column.origin != "string":
+        found = _native_type(column)
+        return found, convert(column, found)
+    for found in _guesses(values):
+        converted = convert(column, found)
+        if converted is not None:
+            return found, converted
+    return TEXT, values
 
 
 def convert(column: Column, wanted: ColumnType) -> "pa.ChunkedArray | None":
@@ -186,7 +200,8 @@ def _guesses(values: "pa.ChunkedArray") -> Iterator[ColumnType]:
         if not all(found):
             continue
         if kind == "integer":
-            yield ColumnType(kind, "string", wide=_any_match(values, f"[0-9]{{{_MOST_DIGITS + 1}}}"))
+            wide = _longest(values) > _MOST_DIGITS and _any_match(values, f"[0-9]{{{_MOST_DIGITS + 1}}}")
+            yield ColumnType(kind, "string", wide=wide)
         elif kind == "timestamp":
             zone = found[0][1] if found[0] else None
             known = ColumnType(kind, "string", wide=_is_far(values), zone="UTC" if zone == "Z" else zone)
@@ -232,7 +247,7 @@ def _is_exact(values: "pa.ChunkedArray", wanted: ColumnType) -> bool:
     """Return whether every text is one that the type keeps, as far as its shape shows."""
     import pyarrow.compute as pc
 
-    longest = pc.max(pc.binary_length(values)).as_py()
+    longest = _longest(values)
     if wanted.kind in ("integer", "float"):
         if not _is_plain(values, longest) and not _all_match(values, _PATTERNS[wanted.kind]):
             return False
@@ -243,6 +258,12 @@ def _is_exact(values: "pa.ChunkedArray", wanted: ColumnType) -> bool:
         # Of so many characters there is only one form that Arrow reads, and to count them is ten times as fast.
         return bool(pc.min(pc.binary_length(values)).as_py() == longest)
     return _all_match(values, _MOMENT + ("Z" if wanted.zone == "UTC" else re.escape(wanted.zone or "")))
+
+
+def _longest(values: "pa.ChunkedArray") -> int:
+    import pyarrow.compute as pc
+
+    return int(pc.max(pc.binary_length(values)).as_py())
 
 
 def _is_plain(values: "pa.ChunkedArray", longest: int) -> bool:

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Literal, cast
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from .errors import ExportFormatError, ParameterError
 
@@ -82,12 +82,14 @@ class Content:
         format: What it is.
         name: What to call it in messages.
         skipped: How many bytes of a byte order mark stand before the first one.
+        path: Where the same bytes stand in a file, with the mark; None where they had to be unpacked or turned first.
     """
 
     reader: Reader
     format: Format
     name: str
     skipped: int
+    path: Path | None = None
 
 
 @contextmanager
@@ -106,7 +108,9 @@ def open_export(source: str | os.PathLike[str] | IO[bytes], format: Format | Non
     if isinstance(source, str | os.PathLike):
         path = Path(source)
         with path.open("rb", buffering=0) as file:
-            yield _content(Reader(lambda size: file.read(size) or b""), path.name, format)
+            reader = Reader(lambda size: file.read(size) or b"")
+            content = _content(reader, path.name, format)
+            yield evolve(content, path=path if content.reader is reader else None)
     elif callable(getattr(source, "read", None)) and not isinstance(source, io.TextIOBase):
         yield _content(Reader(lambda size: source.read(size) or b""), _name_of(source), format)
     else:
