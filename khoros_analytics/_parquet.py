@@ -2,9 +2,10 @@
 
 import json
 import os
+import secrets
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -95,16 +96,10 @@ class RemotePlace:
         """Yield a file to write to, which is committed when the block ends well, and otherwise never was.
 
         Raises:
-            TargetError: The file system does not take it, or could not take it back.
+            TargetError: The file system does not take it.
         """
         with _remote(self.url):
-            # Without this, closing the file commits it, also when that is because of an error.
-            file = self.system.open(self.path, "wb", autocommit=False)
-            if getattr(file, "autocommit", True):
-                file.close()
-                raise TargetError(
-                    f"{self.url}: its file system cannot take back a file that is not whole; write to disk and copy it"
-                )
+            file = self._open(self.path)
             try:
                 yield file
                 file.close()
@@ -113,6 +108,36 @@ class RemotePlace:
                 raise
             self.check()
             file.commit()
+
+    def check_way_back(self) -> None:
+        """Find out whether the file system can take back a file that is not whole, with another file than this one.
+
+        Raises:
+            TargetError: It cannot.
+        """
+        with _remote(self.url):
+            probe = f"{self.path}.{secrets.token_hex(6)}.part"
+            file = self._open(probe)
+            if isinstance(getattr(file, "autocommit", None), bool) and not file.autocommit:
+                file.discard()
+                return
+            file.close()
+            with suppress(OSError):
+                self.system.rm(probe)
+            raise TargetError(
+                f"{self.url}: its file system cannot take back a file that is not whole; write to disk and copy it"
+            )
+
+    def _open(self, path: str) -> Any:
+        """Return a file that is nowhere to be seen before it is committed."""
+        from fsspec.implementations.memory import MemoryFile, MemoryFileSystem
+
+        if isinstance(self.system, MemoryFileSystem):
+            file = MemoryFile(self.system, path)  # its own `open` puts a file in its place at once
+            file.autocommit = False
+            return file
+        # Without this, closing the file commits it, also when that is because of an error.
+        return self.system.open(path, "wb", autocommit=False)
 
     def result(self) -> str:
         """Return what the caller gets."""
@@ -143,11 +168,13 @@ def find_place(
 
             with _remote(path):
                 system, inner = fsspec.core.url_to_fs(path, **(storage_options or {}))
-        place: Place = RemotePlace(path, overwrite, system, inner)
-    else:
-        place = LocalPlace(locate(path, default_name), overwrite)
-    place.check()
-    return place
+        remote = RemotePlace(path, overwrite, system, inner)
+        remote.check()
+        remote.check_way_back()
+        return remote
+    local = LocalPlace(locate(path, default_name), overwrite)
+    local.check()
+    return local
 
 
 @contextmanager
