@@ -165,9 +165,9 @@ def find_place(
     if isinstance(path, str) and "://" in path:
         with needs("fsspec"):
             import fsspec
-
-            with _remote(path):
-                system, inner = fsspec.core.url_to_fs(path, **(storage_options or {}))
+        # fsspec itself says what a scheme needs beside it, such as s3fs.
+        with _remote(path):
+            system, inner = fsspec.core.url_to_fs(path, **(storage_options or {}))
         remote = RemotePlace(path, overwrite, system, inner)
         remote.check()
         remote.check_way_back()
