@@ -110,6 +110,7 @@ def whole_csv(content: Content, header: Header, path: Path) -> Chunk:
         try:
             table = csv.read_csv(
                 path,
+                read_options=csv.ReadOptions(block_size=_PIECE),
                 parse_options=_parse_options(header.names, header.delimiter),
                 convert_options=_convert_options(header.names),
             )

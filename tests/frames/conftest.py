@@ -9,8 +9,8 @@ import attrs
 import pyarrow as pa
 import pytest
 
-from khoros_analytics import Client, ExportFormatError, Job, _csv_columns, _json_columns
-from khoros_analytics._columns import ExportFile
+from khoros_analytics import Client, ExportFormatError, Job, KhorosError, _csv_columns, _json_columns
+from khoros_analytics._columns import ExportFile, with_tables
 from khoros_analytics._csv_rows import csv_records, read_header
 from khoros_analytics._frames import to_arrow
 from khoros_analytics._kinds import read_wishes
@@ -47,8 +47,15 @@ class Files:
         return path
 
     def table(self, content, types=None, format=None, report=None, columns=()) -> pa.Table:
-        """Read a file as a table."""
-        return to_arrow(ExportFile(self.write(content), format, read_wishes(types, report), columns))
+        """Read a file as a table: in one go, and as a stream, which must come to the same."""
+        file = ExportFile(self.write(content), format, read_wishes(types, report), columns)
+        at_once, streamed = _outcome(to_arrow, file), _outcome(_streamed, file)
+        if isinstance(at_once, pa.Table):
+            assert isinstance(streamed, pa.Table), streamed
+            assert at_once.equals(streamed), (at_once, streamed)
+            return at_once
+        assert (type(at_once), str(at_once), vars(at_once)) == (type(streamed), str(streamed), vars(streamed))
+        raise at_once
 
     def column(self, *values, types=None) -> pa.ChunkedArray:
         """Read a column of texts, written as CSV; None is an empty field."""
@@ -67,6 +74,17 @@ class Files:
         with pytest.raises(ExportFormatError) as caught:
             self.table(content, **how)
         return caught.value
+
+
+def _streamed(file):
+    return with_tables(file, lambda schema, tables: pa.concat_tables([schema.empty_table(), *tables]))
+
+
+def _outcome(read, file):
+    try:
+        return read(file)
+    except KhorosError as error:
+        return error
 
 
 @contextmanager
