@@ -11,6 +11,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterable, Sequence
+from importlib.metadata import version
 from pathlib import Path
 
 import pandas as pd
@@ -188,6 +189,8 @@ def exactness(folder: Path) -> list[Figure]:
 
 def main() -> None:
     """Measure, print the tables, and judge."""
+    # One release may read a file several times as fast as the one before it.
+    print_table("Versions", ("", ""), [(name, version(name)) for name in ("pandas", "polars", "pyarrow")])
     with tempfile.TemporaryDirectory(prefix="khoros_analytics_") as name:
         folder = Path(name)
         figures = exactness(folder) + from_csv(folder) + from_json(folder) + from_large_csv(folder, LARGE)
