@@ -121,7 +121,8 @@ def test_no_trick_upward(name):
 def imported_for_type_checkers(path):
     conditions = [node for node in ast.walk(tree(path)) if isinstance(node, ast.If)]
     blocks = [node for node in conditions if ast.unparse(node.test) == "TYPE_CHECKING"]
-    return {alias.name for block in blocks for node in block.body for alias in getattr(node, "names", ())}
+    imports = [node for block in blocks for node in block.body if isinstance(node, ast.Import | ast.ImportFrom)]
+    return {(getattr(node, "module", None) or alias.name).split(".")[0] for node in imports for alias in node.names}
 
 
 @pytest.mark.parametrize("name", sorted(HEIGHT))
