@@ -3,7 +3,6 @@
 Where the guess turns out too narrow, all of the file is looked at once, and read once more.
 """
 
-import os
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -14,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from attrs import define, evolve, field, frozen
 
-from ._csv_columns import CarefulCsv, FastCsv, UnusualCsvError, whole_csv
+from ._csv_columns import THREADS, CarefulCsv, FastCsv, UnusualCsvError, whole_csv
 from ._csv_rows import read_header
 from ._json_columns import JsonColumns
 from ._kinds import TEXT, ColumnType, Wishes, join
@@ -29,7 +28,6 @@ __all__ = ["ExportFile", "Tables", "planned_tables", "read_table", "with_tables"
 
 _GUESSED_FROM = 2
 """From how many blocks the types are guessed."""
-_THREADS = max(2, min(4, os.cpu_count() or 1))
 
 T = TypeVar("T")
 U = TypeVar("U")
@@ -55,11 +53,6 @@ class ExportFile:
     columns: tuple[str, ...] = ()
     careful: bool = False
     sparing: bool = False
-
-    @property
-    def threads(self) -> int:
-        """How many threads work for it beside the one that reads: each keeps memory of its own."""
-        return 0 if self.sparing else _THREADS
 
 
 def read_table(file: ExportFile) -> "pa.Table":
@@ -97,7 +90,7 @@ def _narrowed(chunk: Chunk, file: ExportFile) -> "pa.Table":
 
     file.wishes.check_columns(chunk.columns)
     try:
-        return pa.Table.from_arrays(list(_in_order(column, chunk.columns)), names=list(chunk.columns))
+        return pa.Table.from_arrays(list(_in_order(column, chunk.columns, THREADS)), names=list(chunk.columns))
     except UnfitValueError as error:
         unfit = error
     raise _unfit(unfit, file.path.name, 0)
@@ -149,7 +142,14 @@ class _TooNarrowError(Exception):
 
 
 class _Columns(Protocol):
-    """Reads a file of one format."""
+    """Reads a file of one format.
+
+    Attributes:
+        threads: How many threads besides the one that reads are of use.
+    """
+
+    @property
+    def threads(self) -> int: ...
 
     def blocks(self) -> Generator[Any, None, None]:
         """Yield parts of the file, one after the other."""
@@ -206,13 +206,13 @@ def _without_values() -> Column:
 
 def _with_guess(file: ExportFile, use: Callable[["pa.Schema", Tables], T]) -> T:
     with _opened(file) as (columns, names), closing(columns.blocks()) as blocks:
-        first = list(_in_order(columns.chunk, islice(blocks, _GUESSED_FROM)))
+        first = list(_in_order(columns.chunk, islice(blocks, _GUESSED_FROM), columns.threads))
         findings = _Findings(file.wishes)
-        for found in _in_order(findings.look, first):
+        for found in _in_order(findings.look, first, columns.threads):
             findings.add(found)
         types = findings.finish(names if names or first else file.columns)
-        looked_at = _in_order(lambda chunk: _converted(chunk, types, file.wishes), first)
-        others = _in_order(lambda block: _converted(columns.chunk(block), types, file.wishes), blocks)
+        looked_at = _in_order(lambda chunk: _converted(chunk, types, file.wishes), first, columns.threads)
+        others = _in_order(lambda block: _converted(columns.chunk(block), types, file.wishes), blocks, columns.threads)
         with closing(looked_at), closing(others):
             return use(_schema(types), _numbered(chain(looked_at, others), file.path.name))
 
@@ -222,7 +222,7 @@ def _survey(file: ExportFile) -> tuple[ExportFile, Found]:
     findings = _Findings(file.wishes)
     try:
         with _opened(file) as (columns, names), closing(columns.blocks()) as blocks:
-            for found in _in_order(lambda block: findings.look(columns.chunk(block)), blocks, threads=file.threads):
+            for found in _in_order(lambda block: findings.look(columns.chunk(block)), blocks, columns.threads):
                 findings.add(found)
     except UnusualCsvError:
         unusual = True
@@ -236,7 +236,7 @@ def _survey(file: ExportFile) -> tuple[ExportFile, Found]:
 def _tables(file: ExportFile, types: Found) -> Tables:
     with _opened(file) as (columns, _), closing(columns.blocks()) as blocks:
         converted = _in_order(
-            lambda block: _converted(columns.chunk(block), types, file.wishes), blocks, threads=file.threads
+            lambda block: _converted(columns.chunk(block), types, file.wishes), blocks, columns.threads
         )
         with closing(converted):
             yield from _numbered(converted, file.path.name)
@@ -308,7 +308,7 @@ def _unfit(error: UnfitValueError, file: str, rows: int) -> ExportFormatError:
     )
 
 
-def _in_order(work: Callable[[U], T], items: Iterable[U], *, threads: int = _THREADS) -> Generator[T, None, None]:
+def _in_order(work: Callable[[U], T], items: Iterable[U], threads: int) -> Generator[T, None, None]:
     """Do work on some items at a time, and yield the results in the order of the items."""
     if not threads:
         yield from map(work, items)

@@ -24,6 +24,8 @@ _PIECE = 1 << 20
 _PIECES = 8
 """How many pieces get their types at once: in smaller parts, finding out costs more than it has to."""
 _LONGEST_ROW = 1 << 26
+THREADS = max(2, min(4, os.cpu_count() or 1))
+"""How many threads have Arrow work for them."""
 _RECORDS = 4096
 
 
@@ -39,6 +41,8 @@ class FastCsv:
     """
 
     def __init__(self, content: Content, header: Header, *, sparing: bool = False) -> None:
+        # Each thread would keep memory of its own.
+        self.threads = 0 if sparing else THREADS
         self._pieces = 1 if sparing else _PIECES
         self._reader = content.reader
         self._names = header.names
@@ -98,9 +102,13 @@ def whole_csv(content: Content, header: Header, path: Path) -> Chunk:
     from pyarrow import csv
 
     def check() -> None:
-        for _ in _whole_rows(content.reader, header.delimiter.encode()):
-            pass
+        begin = header.size
+        for rows in _whole_rows(content.reader, header.delimiter.encode()):
+            _check_edges(rows, begin)
+            begin += len(rows)
 
+    if header.names == ("",):
+        raise UnusualCsvError  # Arrow looks for a header behind an empty line
     with path.open("rb") as file:
         file.seek(-1, os.SEEK_END)
         if file.read() != b"\n":
@@ -122,8 +130,23 @@ def whole_csv(content: Content, header: Header, path: Path) -> Chunk:
     return Chunk(dict(zip(header.names, map(Column, table.columns), strict=True)), table.num_rows)
 
 
+def _check_edges(rows: bytes, begin: int) -> None:
+    """Find out whether an edge between Arrow's blocks cuts a line end within quotes.
+
+    Arrow drops an LF that begins a block where the one before ends with a CR, also in the middle of a field.
+
+    Raises:
+        UnusualCsvError: One does.
+    """
+    for edge in range(-begin % _PIECE, len(rows), _PIECE):
+        if rows[max(0, edge - 1) : edge + 1] == b"\r\n" and rows.count(b'"', 0, edge) % 2:
+            raise UnusualCsvError
+
+
 class CarefulCsv:
     """Reads all CSV that can be read, row by row, and says where the rest is damaged."""
+
+    threads = 0
 
     def __init__(self, content: Content, header: Header) -> None:
         self._names = header.names

@@ -1,0 +1,127 @@
+"""JSON exports, block by block: an array of rows is cut where one row surely ends, and each block is parsed at once.
+
+The bytes ``},{"`` with none of ``,:}]`` or white space behind them can only be the edge of two objects: within a text,
+the quote would end it, and one of those would follow. In an array of flat objects that is the edge of two rows. Where
+rows hold arrays of objects, a cut may fall inside of a row; but then a bracket stays open in the block, which so cannot
+be parsed, and the exact way takes over from there.
+"""
+
+import re
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from ._json_window import RowBlock, decoder, window_blocks
+from ._opening import Content
+from .errors import ExportFormatError
+
+__all__ = ["RowBlock", "json_blocks", "json_rows"]
+
+_PIECE = 1 << 16
+"""How many bytes are parsed at once: the parser is fastest while all of it stays in the processor's cache."""
+_LONGEST_BLOCK = 1 << 20
+"""Where no row has ended after so many bytes, the exact way takes over."""
+_OPENING = re.compile(rb"[ \t\r\n]*\[[ \t\r\n]*")
+_EDGE = re.compile(rb'\}([ \t\r\n]*,[ \t\r\n]*)\{"')
+_NO_EDGE = frozenset(b",:}] \t\r\n")
+
+# In this shape of a block a run of zeros is a run of digits.
+_SHAPE = bytes.maketrans(b"123456789E", b"000000000e")
+_LONG_INTEGERS = (b"0" * 20, b"-" + b"0" * 19)
+"""What every integer beyond 64 bits holds; up to that, orjson keeps integers exact, and makes floats of the others."""
+_LONG_DECIMALS = (b"." + b"0" * 9, b"0" * 8 + b".", b"0" * 16 + b"e")
+"""One of these is in every number with a fraction or an exponent that has 16 digits or more."""
+
+Parse = Callable[[bytes], list[dict[str, object]]]
+
+
+def json_blocks(content: Content, *, exact_decimals: bool = False) -> Iterator[RowBlock]:
+    """Yield the rows of a JSON array of objects, in constant memory. Of a field that a row has twice, the last counts.
+
+    Args:
+        content: The file.
+        exact_decimals: Whether a number of more than 15 digits that has a fraction or an exponent becomes a Decimal.
+
+    Raises:
+        ExportFormatError: It is no array of objects, or damaged; every row before that was yielded.
+    """
+    reader, parse = content.reader, _parser(exact_decimals=exact_decimals)
+    head = _after_opening(content)
+    offset, first = content.skipped + head, 1
+    data = b""
+    edge = _edge(reader.peek(_PIECE))
+    while edge and len(data) <= _LONGEST_BLOCK and len(piece := reader.read(max(_PIECE, len(data)))) > 0:
+        data += piece
+        end = _last_edge(data, edge)
+        if not end:
+            continue
+        try:
+            rows = parse(b"[" + data[:end] + b"]")
+        except (ValueError, RecursionError):
+            break
+        yield RowBlock(first, offset, rows)
+        after = end + len(edge) - 3
+        first, offset, data = first + len(rows), offset + after, data[after:]
+    yield from window_blocks(reader, data, name=content.name, first=first, offset=offset, exact_decimals=exact_decimals)
+
+
+def json_rows(content: Content) -> Iterator[dict[str, object]]:
+    """Yield the rows of a JSON array of objects, one by one.
+
+    Args:
+        content: The file.
+
+    Raises:
+        ExportFormatError: It is no array of objects, or damaged; every row before that was yielded.
+    """
+    for block in json_blocks(content):
+        yield from block.rows
+
+
+def _after_opening(content: Content) -> int:
+    """Read up to the first row; return how many bytes that were.
+
+    Raises:
+        ExportFormatError: Something else than an array begins there.
+    """
+    found = _OPENING.match(content.reader.peek(_PIECE))
+    if not found:
+        begin = content.reader.peek(_PIECE).lstrip()[:1].decode("utf-8", "replace")
+        what = "a single JSON object" if begin == "{" else f"something that begins with {begin!r}"
+        raise ExportFormatError(
+            f"{content.name} is {what}, where an export is an array of rows", offset=content.skipped
+        )
+    return len(content.reader.read(found.end()))
+
+
+def _edge(text: bytes) -> bytes:
+    """Return what stands between the first two rows, with the brace before it and the brace and quote after it."""
+    found = _EDGE.search(text)
+    return found[0] if found else b""
+
+
+def _last_edge(data: bytes, edge: bytes) -> int:
+    """Return where the last row ends that another one surely follows; 0 where there is none."""
+    at = data.rfind(edge)
+    while at >= 0 and (at + len(edge) >= len(data) or data[at + len(edge)] in _NO_EDGE):
+        at = data.rfind(edge, 0, at)
+    return at + 1
+
+
+def _parser(*, exact_decimals: bool) -> Parse:
+    """Return what parses a block: orjson where it is installed and keeps every number, else the standard library."""
+    decode = decoder(exact_decimals=exact_decimals).decode
+
+    def parse_exactly(block: bytes) -> Any:
+        return decode(block.decode())
+
+    try:
+        import orjson
+    except ImportError:
+        return parse_exactly
+    risks = _LONG_INTEGERS + (_LONG_DECIMALS if exact_decimals else ())
+
+    def parse(block: bytes) -> Any:
+        shape = block.translate(_SHAPE)
+        return parse_exactly(block) if any(risk in shape for risk in risks) else orjson.loads(block)
+
+    return parse

@@ -1,0 +1,46 @@
+"""Rows: an export's file as one dict after the other, in constant memory."""
+
+import os
+from collections.abc import Generator
+from contextlib import ExitStack
+from typing import IO, Any
+
+from ._csv_rows import csv_rows
+from ._json_blocks import json_rows
+from ._opening import Content, Format, open_export
+
+__all__ = ["read_rows"]
+
+
+def read_rows(
+    source: str | os.PathLike[str] | IO[bytes], *, format: Format | None = None
+) -> Generator[dict[str, Any], None, None]:
+    """Read a downloaded export row by row, in constant memory, however large it is.
+
+    Args:
+        source: The file's path, or a binary stream: CSV or JSON, also compressed with gzip. A stream stays open.
+        format: ``"csv"`` or ``"json"``; found out by the first bytes when not given.
+
+    Returns:
+        An iterator of dicts from column to value. In CSV all values are texts, and None where nothing stands; JSON
+        keeps the types that each row has.
+
+    Raises:
+        ExportFormatError: The file is damaged or no export: at the call where the beginning shows it, else when the
+            iterator gets there. No row is left out silently.
+        ParameterError: ``source`` is neither a path nor a binary stream.
+        FileNotFoundError: There is no such file.
+
+    Example:
+        >>> path = client.user("2019-02-01", "2019-02-02", metrics=["ACTIVE"]).download("users.csv")
+        >>> next(read_rows(path)) in ({"ACTIVE": "true"}, {"ACTIVE": "false"})
+        True
+    """
+    with ExitStack() as opened:
+        content = opened.enter_context(open_export(source, format))
+        return _rows(content, opened.pop_all())
+
+
+def _rows(content: Content, opened: ExitStack) -> Generator[dict[str, Any], None, None]:
+    with opened:
+        yield from csv_rows(content) if content.format == "csv" else json_rows(content)
