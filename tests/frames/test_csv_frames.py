@@ -123,6 +123,24 @@ def test_text_behind_a_quote(files):
     assert (error.row, error.offset) == (2, content.index(b"2,"))
 
 
+@pytest.mark.parametrize("shift", range(12))
+def test_line_end_at_the_edge_of_a_block(shift, files, cut):
+    """A CRLF in a field is kept where a block ends in its middle: Arrow's reader alone drops the LF there."""
+    content = f'A,B\r\n{"x" * shift},"y\r\ny"\r\n' + 'x,"y\r\ny"\r\n' * 20
+    with cut(29):
+        assert set(files.table(content)["B"].to_pylist()) == {"y\r\ny"}
+
+
+def test_line_end_at_the_edge_for_arrow():
+    """That is how Arrow's reader behaves; when it does not any more, the check for it can go."""
+    content = b'A,B\r\n0,xx\r\nx,"y\r\ny"\r\n'
+    options = arrow_csv.ReadOptions(block_size=content.index(b"\ny"))
+    table = arrow_csv.read_csv(
+        io.BytesIO(content), read_options=options, parse_options=arrow_csv.ParseOptions(newlines_in_values=True)
+    )
+    assert table["B"].to_pylist() == ["xx", "y\ry"]
+
+
 def test_byte_order_mark_in_a_field(files, cut):
     """A byte order mark within the file is part of a text: Arrow's reader alone drops one that begins what it reads."""
     content = "A,B\n" + "\ufeffx,y\n" * 10
@@ -214,7 +232,8 @@ def written(draw):
     return buffer.getvalue(), rows
 
 
-@given(written(), st.sampled_from([1, 2, 3, 8, 30, 1 << 20]), st.integers(1, 3))
+@given(written(), st.sampled_from([1, 2, 3, 8, 30, 50, 1 << 20]), st.integers(1, 3))
+@example(('C0,C1\r\n0,"0000"""\r\n"0000""","\r\n"\r\n', [["0", '0000"'], ['0000"', "\r\n"]]), 30, 1)
 def test_every_table_comes_back(files, cut, file, piece, pieces):
     """Any table that Python's own writer writes, in any of its ways, comes back cell by cell, however it is cut."""
     content, rows = file
@@ -264,6 +283,8 @@ def outcome(read):
 @example(b'A,B\n"1"x,2\n', 1, 1)
 @example(b'A,B\n1,2\r"3",4\n', 4, 1)
 @example(b'A\n"\n"\n\n', 2, 1)
+@example(b'\r\n""\n', 1 << 20, 1)
+@example(b"\nA\n1\n", 1 << 20, 1)
 def test_no_bytes_lose_a_row(files, cut, content, piece, pieces):
     """Whatever bytes a file has: a frame holds exactly its rows, or there is the error that rows give. Never fewer."""
     with cut(piece, pieces):
