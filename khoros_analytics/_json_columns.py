@@ -82,7 +82,8 @@ def _column(values: Sequence[object]) -> Column:
     if kinds == {bool}:
         return Column(pa.array(values, pa.bool_()), "boolean")
     if kinds <= {int, float} and (numbers := _numbers(values, kinds)) is not None:
-        return Column(numbers, "number", partial(_texts, values))
+        # Arrow writes integers as JSON does, but not floats.
+        return Column(numbers, "number", partial(_texts, values) if float in kinds else None)
     return Column(_texts(values), None)
 
 
