@@ -24,9 +24,9 @@ _OPENING = re.compile(rb"[ \t\r\n]*\[[ \t\r\n]*")
 _EDGE = re.compile(rb'\}([ \t\r\n]*,[ \t\r\n]*)\{"')
 _NO_EDGE = frozenset(b",:}] \t\r\n")
 
-# In this shape of a block a run of zeros is a run of digits.
-_SHAPE = bytes.maketrans(b"123456789E", b"000000000e")
-_LONG_INTEGERS = (b"0" * 20, b"-" + b"0" * 19)
+# In this shape of a block a run of zeros is a run of digits, or of digits behind a minus.
+_SHAPE = bytes.maketrans(b"123456789-E", b"0000000000e")
+_LONG_INTEGERS = (b"0" * 20,)
 """What every integer beyond 64 bits holds; up to that, orjson keeps integers exact, and makes floats of the others."""
 _LONG_DECIMALS = (b"." + b"0" * 9, b"0" * 8 + b".", b"0" * 16 + b"e")
 """One of these is in every number with a fraction or an exponent that has 16 digits or more."""

@@ -76,9 +76,12 @@ def _column(values: Sequence[object]) -> Column:
     """Find out how JSON writes some values of a column."""
     import pyarrow as pa
 
-    kinds = {*map(type, values)} - {type(None)}
-    if kinds <= {str}:
+    # To try costs less than to look at all types first, and Arrow makes no text of anything else.
+    with suppress(pa.ArrowTypeError, UnicodeEncodeError):
         return Column(pa.array(values, pa.string()))
+    kinds = {*map(type, values)} - {type(None)}
+    if kinds == {str}:
+        return Column(_texts(values))  # with half a surrogate pair, which no UTF-8 holds
     if kinds == {bool}:
         return Column(pa.array(values, pa.bool_()), "boolean")
     if kinds <= {int, float} and (numbers := _numbers(values, kinds)) is not None:
@@ -109,5 +112,5 @@ def _texts(values: Sequence[object]) -> "pa.Array":
 
 def _text(value: object) -> str:
     if isinstance(value, str):
-        return value
+        return value.encode("utf-8", "backslashreplace").decode()
     return str(value) if isinstance(value, Decimal) else json.dumps(value, ensure_ascii=False, default=str)
