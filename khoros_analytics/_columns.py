@@ -187,7 +187,7 @@ class _Findings:
             known = self.types.get(name, self.wishes.start(name))
             if name not in self.wishes.given:
                 self.types[name] = join(known, column)
-            elif known.zone is None:
+            elif known.origin is None:  # the first value decides
                 self.types[name] = column
 
     def finish(self, names: Iterable[str]) -> Found:
@@ -281,6 +281,8 @@ def _converted(chunk: Chunk, types: Found, wishes: Wishes) -> "pa.Table":
 
 def _array(name: str, column: Column, wanted: ColumnType, *, forced: bool) -> "pa.Array":
     if forced:
+        if wanted.kind == "timestamp" and not wanted.origin and forced_type(wanted.kind, column).origin:
+            raise _TooNarrowError  # nothing stood here before, so nobody knew whether there are offsets
         return force(column, name, wanted)
     array = convert(column, wanted)
     if array is None:

@@ -177,14 +177,14 @@ def forced_type(kind: TypeName, column: Column) -> ColumnType:
 
     Args:
         kind: What the caller asks for.
-        column: The first part of the column.
+        column: A part of the column. For timestamps, its first value decides; without any, the type has no origin yet.
     """
     if kind != "timestamp":
         return ColumnType(kind)
     # Microseconds hold the years 1 to 9999. Moments with offsets of all kinds can only meet in UTC.
     sample = _sample(_as_text(column))
     found = _SHAPES["timestamp"].fullmatch(sample[0]) if sample else None
-    return ColumnType(kind, unit="us", zone="UTC" if found and found[1] else None)
+    return ColumnType(kind, "string" if sample else None, unit="us", zone="UTC" if found and found[1] else None)
 
 
 def _sample(values: "pa.ChunkedArray") -> list[str]:

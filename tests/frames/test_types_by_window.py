@@ -181,3 +181,27 @@ def test_text_is_the_file(files, cut, content, piece):
     assert set(table.schema.types) == {pa.string()}
     if content.startswith("A,B"):
         assert [tuple(row.values()) for row in table.to_pylist()] == files.records(content)[1]
+
+
+EMPTY, ZONED = ["", "", "", ""], ["2019-02-01 00:00:00+02:00"]
+
+
+@pytest.mark.parametrize("cells", [EMPTY + ZONED, ZONED + EMPTY, EMPTY + ZONED + EMPTY], ids=["late", "early", "amid"])
+def test_moments_that_were_asked_for(cells, files, cut):
+    """Moments with an offset that were asked for are in UTC wherever the first of them stands, also in batches."""
+    content = "A,B\n" + "".join(f"{cell},x\n" for cell in cells)
+    with cut(4):
+        table = files.table(content, {"A": "timestamp"})
+        file = ExportFile(files.write(content), wishes=read_wishes({"A": "timestamp"}))
+        parts = pa.Table.from_batches(batches(file, 2))
+    assert table.schema.field("A").type == pa.timestamp("us", "UTC")
+    assert parts.equals(table)
+    assert [str(value) for value in table["A"].drop_null()] == ["2019-01-31 22:00:00+00:00"]
+
+
+@pytest.mark.parametrize("first", [0, 3])
+def test_moments_that_were_asked_for_in_vain(first, files, cut):
+    """The first moment decides whether they have offsets; the first one that does not agree is the error."""
+    content = "A,B\n" + ",x\n" * first + "2019-02-01 00:00:00,x\n" * 5 + "2019-02-01 00:00:00Z,x\n" * 5
+    with cut(4):
+        assert files.error(content, types={"A": "timestamp"}).row == first + 6
