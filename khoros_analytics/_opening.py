@@ -30,7 +30,7 @@ _MARKS = (
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
-_MARKUP = re.compile(rb"<(!doctype|!--|\?xml|html|head|body|error)\b", re.IGNORECASE)
+_MARKUP = re.compile(rb"<(!--|(!doctype|\?xml|html|head|body|error)\b)", re.IGNORECASE)
 
 
 class Reader:
@@ -101,10 +101,12 @@ def open_export(source: str | os.PathLike[str] | IO[bytes], format: Format | Non
         format: What it is; found out by its first bytes when not given.
 
     Raises:
-        ParameterError: It is neither.
+        ParameterError: It is neither, or the format is none.
         FileNotFoundError: There is no such file; likewise for the other errors of opening one.
         ExportFormatError: It is empty, or a page of HTML or XML.
     """
+    if format not in (None, "csv", "json"):
+        raise ParameterError(f"format: {format!r} is none that can be read; give 'csv' or 'json', or leave it out")
     if isinstance(source, str | os.PathLike):
         path = Path(source)
         with path.open("rb", buffering=0) as file:
