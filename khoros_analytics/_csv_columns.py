@@ -21,6 +21,7 @@ __all__ = ["CarefulCsv", "FastCsv", "UnusualCsvError", "whole_csv"]
 
 _PIECE = 1 << 20
 """How many bytes are parsed at once: larger pieces fall out of the processor's cache."""
+_SMALL_PIECE = 1 << 18
 _PIECES = 8
 """How many pieces get their types at once: in smaller parts, finding out costs more than it has to."""
 _LONGEST_ROW = 1 << 26
@@ -43,14 +44,14 @@ class FastCsv:
     def __init__(self, content: Content, header: Header, *, sparing: bool = False) -> None:
         # Each thread would keep memory of its own.
         self.threads = 0 if sparing else THREADS
-        self._pieces = 1 if sparing else _PIECES
+        self._piece, self._pieces = (_SMALL_PIECE, 1) if sparing else (_PIECE, _PIECES)
         self._reader = content.reader
         self._names = header.names
         self._delimiter = header.delimiter
 
     def blocks(self) -> Generator[list[bytes], None, None]:
         """Yield whole rows: pieces of about a megabyte each, several at a time."""
-        rows = _whole_rows(self._reader, self._delimiter.encode())
+        rows = _whole_rows(self._reader, self._delimiter.encode(), self._piece)
         pieces = (piece for piece in rows if len(self._names) == 1 or piece.strip(b"\r\n"))
         while block := list(islice(pieces, self._pieces)):
             yield block
@@ -103,7 +104,7 @@ def whole_csv(content: Content, header: Header, path: Path) -> Chunk:
 
     def check() -> None:
         begin = header.size
-        for rows in _whole_rows(content.reader, header.delimiter.encode()):
+        for rows in _whole_rows(content.reader, header.delimiter.encode(), _PIECE):
             _check_edges(rows, begin)
             begin += len(rows)
 
@@ -195,13 +196,13 @@ def _convert_options(names: Sequence[str]) -> "csv.ConvertOptions":
 _FIRST, _LAST = itemgetter(0), itemgetter(-1)
 
 
-def _whole_rows(reader: Reader, delimiter: bytes) -> Iterator[bytes]:
+def _whole_rows(reader: Reader, delimiter: bytes, usual: int) -> Iterator[bytes]:
     """Yield pieces of whole rows.
 
     Raises:
         UnusualCsvError: A quote stands where none may stand, or no row ends.
     """
-    rest, size = b"", _PIECE
+    rest, size = b"", usual
     while piece := reader.read(size):
         data = rest + piece
         rows = _up_to_last_row(data, delimiter)
@@ -210,7 +211,7 @@ def _whole_rows(reader: Reader, delimiter: bytes) -> Iterator[bytes]:
         elif len(data) > _LONGEST_ROW:
             raise UnusualCsvError
         # Twice as much each time, so that a long row is not looked at again and again.
-        rest, size = data[len(rows) :], _PIECE if rows else len(data)
+        rest, size = data[len(rows) :], usual if rows else len(data)
     if rest:
         _check_quotes(rest.split(b'"'), delimiter)
         # Without the line end, Arrow takes an empty last field behind a quoted one for quoted, too.

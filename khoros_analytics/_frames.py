@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import polars as pl
     import pyarrow as pa
 
-_BATCH = 1 << 23
+_BATCH = 1 << 22
 """How many bytes a batch has at most, more or less."""
 
 __all__ = [

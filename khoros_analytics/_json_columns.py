@@ -111,6 +111,5 @@ def _texts(values: Sequence[object]) -> "pa.Array":
 
 
 def _text(value: object) -> str:
-    if isinstance(value, str):
-        return value.encode("utf-8", "backslashreplace").decode()
-    return str(value) if isinstance(value, Decimal) else json.dumps(value, ensure_ascii=False, default=str)
+    written = str(value) if isinstance(value, str | Decimal) else json.dumps(value, ensure_ascii=False, default=str)
+    return written.encode("utf-8", "backslashreplace").decode()

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = ["LocalPlace", "Place", "RemotePlace", "find_place", "write_parquet"]
 
-_ROW_GROUP = 1 << 25
+_ROW_GROUP = 1 << 24
 """How many bytes are written at once: the memory that it takes is a few times as much."""
 
 

@@ -177,7 +177,7 @@ class Results(ABC):
 
         Args:
             rows: How many rows each has at most; there are fewer in the last one, and where so many rows would take
-                more than about 8 MB.
+                more than about 4 MB.
             types: As for :meth:`to_arrow`.
             timeout: How long the export and the download may take, in seconds; 6 hours when not given.
 

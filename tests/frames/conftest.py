@@ -92,6 +92,7 @@ def _cut(piece, pieces=1, records=1, rows=1):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(_csv_columns, "_PIECE", piece)
         patch.setattr(_csv_columns, "_PIECES", pieces)
+        patch.setattr(_csv_columns, "_SMALL_PIECE", piece)
         patch.setattr(_csv_columns, "_RECORDS", records)
         patch.setattr(_json_columns, "_ROWS", rows)
         patch.setattr(_json_columns, "json_blocks", _row_by_row(_json_columns.json_blocks))
