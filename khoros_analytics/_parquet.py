@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import secrets
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -9,7 +10,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from attrs import frozen
+from attrs import field, frozen
 
 from ._columns import ExportFile, Tables, with_tables
 from ._download import check_place, final_place, locate, put_in_place
@@ -63,6 +64,10 @@ class LocalPlace:
         return self.path
 
 
+def _without_credentials(url: str) -> str:
+    return re.sub(r"//[^/]*@", "//...@", url)
+
+
 @frozen
 class RemotePlace:
     """A place that fsspec knows, such as object storage.
@@ -74,10 +79,13 @@ class RemotePlace:
         path: The file's path there.
     """
 
-    url: str
+    url: str = field(repr=_without_credentials)
     overwrite: bool
-    system: Any
+    system: Any = field(repr=False)
     path: str
+
+    def __str__(self) -> str:
+        return _without_credentials(self.url)
 
     def check(self) -> None:
         """Find out whether the file could go there.
@@ -85,11 +93,9 @@ class RemotePlace:
         Raises:
             TargetError: It could not.
         """
-        with _remote(self.url):
+        with _remote(self):
             if not self.overwrite and self.system.exists(self.path):
-                raise TargetExistsError(
-                    f"{self.url} is there already; give another URL, or overwrite=True to replace it"
-                )
+                raise TargetExistsError(f"{self} is there already; give another URL, or overwrite=True to replace it")
 
     @contextmanager
     def whole(self) -> Iterator[Any]:
@@ -98,7 +104,7 @@ class RemotePlace:
         Raises:
             TargetError: The file system does not take it.
         """
-        with _remote(self.url):
+        with _remote(self):
             file = self._open(self.path)
             try:
                 yield file
@@ -115,7 +121,7 @@ class RemotePlace:
         Raises:
             TargetError: It cannot.
         """
-        with _remote(self.url):
+        with _remote(self):
             probe = f"{self.path}.{secrets.token_hex(6)}.part"
             file = self._open(probe)
             if isinstance(getattr(file, "autocommit", None), bool) and not file.autocommit:
@@ -125,7 +131,7 @@ class RemotePlace:
             with suppress(OSError):
                 self.system.rm(probe)
             raise TargetError(
-                f"{self.url}: its file system cannot take back a file that is not whole; write to disk and copy it"
+                f"{self}: its file system cannot take back a file that is not whole; write to disk and copy it"
             )
 
     def _open(self, path: str) -> Any:
@@ -166,7 +172,7 @@ def find_place(
         with needs("fsspec"):
             import fsspec
         # fsspec itself says what a scheme needs beside it, such as s3fs.
-        with _remote(path):
+        with _remote(_without_credentials(path)):
             system, inner = fsspec.core.url_to_fs(path, **(storage_options or {}))
         remote = RemotePlace(path, overwrite, system, inner)
         remote.check()
@@ -178,14 +184,14 @@ def find_place(
 
 
 @contextmanager
-def _remote(url: str) -> Iterator[None]:
+def _remote(place: object) -> Iterator[None]:
     """Turn what a file system says into an error of the tree."""
     try:
         yield
     except (KhorosError, ImportError):
         raise
     except (OSError, ValueError) as error:
-        raise TargetError(f"{url} cannot be written: {error}", errno=getattr(error, "errno", None)) from error
+        raise TargetError(f"{place} cannot be written: {error}", errno=getattr(error, "errno", None)) from error
 
 
 def write_parquet(file: ExportFile, place: Place, about: Mapping[str, object]) -> None:

@@ -25,6 +25,7 @@ from khoros_analytics import (
 )
 from khoros_analytics._columns import ExportFile
 from khoros_analytics._kinds import read_wishes
+from khoros_analytics._parquet import RemotePlace
 from khoros_analytics.sandbox import faults
 
 METRICS = ["CONVERSATION_ID", "STATUS", "POST_COUNT", "CREATED_DATE"]
@@ -303,6 +304,17 @@ class Careless(fsspec.AbstractFileSystem):
 
     def rm(self, path, **_):
         self.removed.append(path)
+
+
+def test_credentials_in_a_url(job):
+    """A URL can hold a password; no message, repr or traceback line of ours shows it."""
+    url = "memory://user:open-sesame@frames/secret.parquet"
+    job.to_parquet(url)
+
+    with pytest.raises(TargetExistsError, match=r"memory://\.\.\.@frames/secret\.parquet is there already") as caught:
+        job.to_parquet(url)
+    assert "open-sesame" not in str(caught.value)
+    assert "open-sesame" not in repr(RemotePlace(url, overwrite=False, system=None, path="frames/secret.parquet"))
 
 
 def test_no_way_back(job):
