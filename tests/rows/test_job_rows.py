@@ -350,6 +350,8 @@ def test_no_export(content, format, world, temporary):
     with pytest.raises(KhorosError, match="conversation, 2019-02-01 to 2019-02-02") as caught:
         list(job.rows())
     assert caught.value.job is job
+    assert left(temporary) == []
+    del caught
     gc.collect()
     assert list(temporary.iterdir()) == []
 
