@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from ._json_window import RowBlock, decoder, window_blocks
-from ._opening import Content
+from ._opening import Content, Reader
 from .errors import ExportFormatError
 
 __all__ = ["RowBlock", "json_blocks", "json_rows"]
@@ -20,7 +20,7 @@ _PIECE = 1 << 16
 """How many bytes are parsed at once: the parser is fastest while all of it stays in the processor's cache."""
 _LONGEST_BLOCK = 1 << 20
 """Where no row has ended after so many bytes, the exact way takes over."""
-_OPENING = re.compile(rb"[ \t\r\n]*\[[ \t\r\n]*")
+_SPACE = b" \t\r\n"
 _EDGE = re.compile(rb'\}([ \t\r\n]*,[ \t\r\n]*)\{"')
 _NO_EDGE = frozenset(b",:}] \t\r\n")
 
@@ -83,14 +83,23 @@ def _after_opening(content: Content) -> int:
     Raises:
         ExportFormatError: Something else than an array begins there.
     """
-    found = _OPENING.match(content.reader.peek(_PIECE))
-    if not found:
-        begin = content.reader.peek(_PIECE).lstrip()[:1].decode("utf-8", "replace")
-        what = "a single JSON object" if begin == "{" else f"something that begins with {begin!r}"
+    size = _skip_space(content.reader)
+    begin = content.reader.read(1)
+    if begin != b"[":
+        shown = repr((begin + content.reader.peek(3)).decode("utf-8", "replace"))
+        what = "a single JSON object" if begin == b"{" else f"something that begins with {shown}"
         raise ExportFormatError(
             f"{content.name} is {what}, where an export is an array of rows", offset=content.skipped
         )
-    return len(content.reader.read(found.end()))
+    return size + 1 + _skip_space(content.reader)
+
+
+def _skip_space(reader: Reader) -> int:
+    """Read white space; return how many bytes it was."""
+    size = 0
+    while (piece := reader.peek(_PIECE)) and piece[0] in _SPACE:
+        size += len(reader.read(len(piece) - len(piece.lstrip(_SPACE))))
+    return size
 
 
 def _edge(text: bytes) -> bytes:

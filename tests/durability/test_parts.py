@@ -188,7 +188,7 @@ def test_a_part_that_is_all(run, folder, monkeypatch):
 
     with monkeypatch.context() as patch:
         patch.setattr(_parts.Part, "discard", lambda _self: None)
-        patch.setattr(_download, "_put_in_place", stop)
+        patch.setattr(_download, "_rename", stop)
         with pytest.raises(KeyboardInterrupt):
             job.download(folder)
     left(folder)
