@@ -92,19 +92,19 @@ SHAPES = {
 }
 
 
-@pytest.mark.parametrize("layout", LAYOUTS)
 @pytest.mark.parametrize("shape", SHAPES)
-def test_shapes_and_layouts(shape, layout, ways, parser, pieces):
+def test_shapes_and_layouts(shape, ways, parser, pieces):
     """Rows of any shape, in any layout, are those that ``json.loads`` returns, in the same order."""
-    assert exactly(ways.rows(written(SHAPES[shape], layout)), SHAPES[shape])
+    for layout in LAYOUTS:
+        assert exactly(ways.rows(written(SHAPES[shape], layout)), SHAPES[shape]), layout
 
 
-@pytest.mark.parametrize("layout", LAYOUTS)
-@pytest.mark.parametrize("shape", SHAPES)
-def test_large_files(shape, layout, ways, parser):
+@pytest.mark.parametrize("shape", [shape for shape in SHAPES if SHAPES[shape]])
+def test_large_files(shape, ways, parser):
     """So they are in files much longer than what is read at once."""
-    rows = SHAPES[shape] * (1 + 300_000 // len(written(SHAPES[shape], layout)) if SHAPES[shape] else 1)
-    assert exactly(ways.rows(written(rows, layout)), rows)
+    for layout in LAYOUTS:
+        rows = SHAPES[shape] * (1 + 200_000 // len(written(SHAPES[shape], layout)))
+        assert exactly(ways.rows(written(rows, layout)), rows), layout
 
 
 @pytest.mark.parametrize("space", ["", " ", "\n", " \t\r\n" * 5])
@@ -372,15 +372,15 @@ def test_elements_that_are_no_objects(broken, rest, ways, parser, pieces):
     assert f"row 3, at byte {len(BEFORE)}, " in str(reading.error)
 
 
-@pytest.mark.parametrize("rest", [b"]", b',\n{"A":4}]', b',\n{"A":4}' * 50 + b"]"], ids=["last", "not last", "many"])
 @pytest.mark.parametrize("damaged", DAMAGED)
-def test_damaged_rows(damaged, rest, ways, parser, pieces):
+def test_damaged_rows(damaged, ways, parser, pieces):
     """A row that is no JSON, by the letter of its standard, is an error with its number and a place in it."""
-    reading = ways.reading(BEFORE + DAMAGED[damaged] + rest)
-    assert exactly(reading.rows, [{"A": "ü"}, {"A": 2}])
-    row, offset = reading.place
-    assert row == 3
-    assert len(BEFORE) <= offset <= len(BEFORE) + len(DAMAGED[damaged])
+    for rest in (b"]", b',\n{"A":4}]', b',\n{"A":4}' * 50 + b"]"):
+        reading = ways.reading(BEFORE + DAMAGED[damaged] + rest)
+        assert exactly(reading.rows, [{"A": "ü"}, {"A": 2}])
+        row, offset = reading.place
+        assert row == 3
+        assert len(BEFORE) <= offset <= len(BEFORE) + len(DAMAGED[damaged])
 
 
 @pytest.mark.parametrize("between", [b"", b" ", b";", b"x", b"]", b":", b",,", b"\xff"])
