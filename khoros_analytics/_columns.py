@@ -219,18 +219,18 @@ def _with_guess(file: ExportFile, use: Callable[["pa.Schema", Tables], T]) -> T:
 
 def _survey(file: ExportFile) -> tuple[ExportFile, Found]:
     """Look at all rows; return the types of all columns, and the file with what was learnt of how to read it."""
+    with suppress(UnusualCsvError):
+        return file, _types_of_all(file)
+    careful = evolve(file, careful=True)
+    return careful, _types_of_all(careful)
+
+
+def _types_of_all(file: ExportFile) -> Found:
     findings = _Findings(file.wishes)
-    try:
-        with _opened(file) as (columns, names), closing(columns.blocks()) as blocks:
-            for found in _in_order(lambda block: findings.look(columns.chunk(block)), blocks, columns.threads):
-                findings.add(found)
-    except UnusualCsvError:
-        unusual = True
-    else:
-        unusual = False
-    if unusual:
-        return _survey(evolve(file, careful=True))
-    return file, findings.finish(names or (() if findings.types else file.columns))
+    with _opened(file) as (columns, names), closing(columns.blocks()) as blocks:
+        for found in _in_order(lambda block: findings.look(columns.chunk(block)), blocks, columns.threads):
+            findings.add(found)
+        return findings.finish(names or (() if findings.types else file.columns))
 
 
 def _tables(file: ExportFile, types: Found) -> Tables:

@@ -1,5 +1,8 @@
 """Narrowing: from text to numbers, dates and timestamps, only where every value keeps its value exactly."""
 
+# pyarrow makes the functions of its compute module at run time, where no type checker sees them.
+# pyright: reportAttributeAccessIssue=false
+
 import re
 import struct
 from collections.abc import Callable, Iterator, Mapping
@@ -31,7 +34,7 @@ _PATTERNS: dict[TypeName, str] = {
     "date": r"[0-9]{4}-[0-9]{2}-[0-9]{2}",
     "timestamp": f"{_MOMENT}{_OFFSET}?",
 }
-_SHAPES = {kind: re.compile(pattern) for kind, pattern in _PATTERNS.items()}
+_SHAPES: dict[TypeName, re.Pattern[str]] = {kind: re.compile(pattern) for kind, pattern in _PATTERNS.items()}
 _MOST_DIGITS = 15
 """The decimal digits that a float keeps, whatever they are."""
 _MORE_DIGITS = rf"^-?[0.]*[1-9](?:\.?[0-9]){{{_MOST_DIGITS}}}"

@@ -139,7 +139,7 @@ class RemotePlace:
         from fsspec.implementations.memory import MemoryFile, MemoryFileSystem
 
         if isinstance(self.system, MemoryFileSystem):
-            file = MemoryFile(self.system, path)  # its own `open` puts a file in its place at once
+            file: Any = MemoryFile(self.system, path)  # its own `open` puts a file in its place at once
             file.autocommit = False
             return file
         # Without this, closing the file commits it, also when that is because of an error.
