@@ -58,6 +58,8 @@ def json_blocks(content: Content, *, exact_decimals: bool = False) -> Iterator[R
             rows = parse(b"[" + data[:end] + b"]")
         except (ValueError, RecursionError):
             break
+        if {*map(type, rows)} != {dict}:
+            break  # an element between rows is none; the exact way says which
         yield RowBlock(first, offset, rows)
         after = end + len(edge) - 3
         first, offset, data = first + len(rows), offset + after, data[after:]

@@ -218,7 +218,7 @@ def _may_go_on(error: json.JSONDecodeError) -> bool:
 
 
 def _damaged(window: _Window, error: json.JSONDecodeError) -> ExportFormatError:
-    if _may_go_on(error):
+    if error.msg.startswith("Unterminated string") or "}" not in error.doc[error.pos :]:
         return window.error(window.fault or "is not whole: the file is cut off", window.at)
     return window.error(f"is damaged at character {error.pos - window.at}: {error.msg}", window.at)
 

@@ -362,7 +362,9 @@ DAMAGED = {
 }
 
 
-@pytest.mark.parametrize("rest", [b"]", b',\n{"A":4}]'], ids=["last", "not last"])
+@pytest.mark.parametrize(
+    "rest", [b"]", b',\n{"A":4}]', b',\n{"A":4}' * 50 + b"]"], ids=["last", "not last", "within a block"]
+)
 @pytest.mark.parametrize("broken", BROKEN)
 def test_elements_that_are_no_objects(broken, rest, ways, parser, pieces):
     """An element that is no object is an error with the number and the first byte of it; the rows before come out."""
@@ -374,13 +376,17 @@ def test_elements_that_are_no_objects(broken, rest, ways, parser, pieces):
 
 @pytest.mark.parametrize("damaged", DAMAGED)
 def test_damaged_rows(damaged, ways, parser, pieces):
-    """A row that is no JSON, by the letter of its standard, is an error with its number and a place in it."""
+    """A row that is no JSON, by the letter of its standard, is an error with its number and a place in it.
+
+    It is not taken for a file that is cut off, even at the very end.
+    """
     for rest in (b"]", b',\n{"A":4}]', b',\n{"A":4}' * 50 + b"]"):
         reading = ways.reading(BEFORE + DAMAGED[damaged] + rest)
         assert exactly(reading.rows, [{"A": "ü"}, {"A": 2}])
         row, offset = reading.place
         assert row == 3
         assert len(BEFORE) <= offset <= len(BEFORE) + len(DAMAGED[damaged])
+        assert "cut off" not in str(reading.error)
 
 
 @pytest.mark.parametrize("between", [b"", b" ", b";", b"x", b"]", b":", b",,", b"\xff"])
