@@ -98,7 +98,7 @@ def csv_rows(content: Content) -> Iterator[dict[str, str | None]]:
     for record in _records(content, header):
         row = empty.copy()
         # A row that has all its names already is filled faster than one that grows.
-        pairs = zip(names, record, strict=True)
+        pairs = zip(names, record)  # noqa: B905 - they are as many; to have that checked again is dear
         row.update(compress(pairs, record) if isinstance(record, list) else pairs)
         yield row
 
@@ -148,7 +148,7 @@ def _header(content: Content) -> Header:
         delimiter = _delimiter(data)
         following = enumerate(lines)
         try:
-            record = _record(_next(following), following, delimiter)
+            record = _quoted(_next(following), following, delimiter)
         except _UnfinishedError:
             if ended or size > _LONGEST_HEADER:
                 raise
@@ -190,7 +190,11 @@ def _whole_records(data: bytes, place: _Place) -> Iterator[Record]:
     for index, line in following:
         problem = ""
         try:
-            record = _record(line.decode(), following, delimiter)
+            text = line.decode()
+            if '"' not in text:
+                record = text.rstrip(_LINE_ENDS).split(delimiter)
+            else:
+                record = _regular(text, delimiter) or _quoted(text, following, delimiter)
         except _UnfinishedError:
             place.row, place.offset = row, place.offset + _size(lines[:index])
             return
@@ -208,19 +212,6 @@ def _whole_records(data: bytes, place: _Place) -> Iterator[Record]:
             place.row, place.offset = row, place.offset + _size(lines[:index])
             raise place.error(problem)
     place.row, place.offset = row, place.offset + len(data)
-
-
-def _record(line: str, following: Lines, delimiter: str) -> Record:
-    """Cut a record into its cells.
-
-    Args:
-        line: Its first line.
-        following: The numbered lines after it, of which it takes those that belong to it.
-        delimiter: What stands between two fields.
-    """
-    if '"' in line:
-        return _regular(line, delimiter) or _quoted(line, following, delimiter)
-    return line.rstrip(_LINE_ENDS).split(delimiter)
 
 
 def _regular(line: str, delimiter: str) -> Record | None:
@@ -260,7 +251,13 @@ def _regular(line: str, delimiter: str) -> Record | None:
 
 
 def _quoted(line: str, following: Lines, delimiter: str) -> Record:
-    """Cut any record at its quotes. A delimiter is put before it, so that every quoted field follows upon one."""
+    """Cut any record at its quotes. A delimiter is put before it, so that every quoted field follows upon one.
+
+    Args:
+        line: Its first line.
+        following: The numbered lines after it, of which it takes those that belong to it.
+        delimiter: What stands between two fields.
+    """
     cells: list[str] = []
     empty: list[int] = []
     pieces = (delimiter + line).split('"')

@@ -123,15 +123,23 @@ def _own_part(target: Path, owner: str | None) -> Part:
             if part:
                 return part
     # Somebody else is fetching the same, or nobody can tell: each gets there in a file of its own.
-    return _unshared(_part_path(target, secrets.token_hex(6)))
+    return _unshared(target)
 
 
-def _unshared(path: Path) -> Part:
-    # Not tempfile: its files are for their owner alone, this one becomes an ordinary file.
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o666)
-    with suppress(_NoLocksError):
-        _lock(descriptor)
-    return Part(path, open(descriptor, "r+b", buffering=0))  # noqa: PTH123 - as above
+def _unshared(target: Path) -> Part:
+    for _ in range(_TRIES):
+        path = _part_path(target, secrets.token_hex(6))
+        # Not tempfile: its files are for their owner alone, this one becomes an ordinary file.
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o666)
+        file = open(descriptor, "r+b", buffering=0)  # noqa: SIM115, PTH123 - as above; the part closes it
+        try:
+            mine = _lock(descriptor) and _is_at(path, descriptor)
+        except _NoLocksError:
+            mine = True
+        if mine:
+            return Part(path, file)
+        file.close()  # between its opening and its locking somebody took it for what a dead process left
+    raise TargetError(f"{target} cannot be written: its temporary files are taken away again and again", path=target)
 
 
 def _part_path(target: Path, mark: str) -> Path:

@@ -178,6 +178,34 @@ def test_the_figure_across_calls(run, folder):
     assert world.sent() <= 1.01 * path.stat().st_size
 
 
+def test_a_part_that_was_taken_away(folder, monkeypatch):
+    """A temporary file that somebody sweeps away between its opening and its locking is made anew."""
+    swept = []
+    lock = _parts._lock
+
+    def late(descriptor):
+        if not swept:
+            swept.extend(folder.iterdir())
+            swept[0].unlink()
+        return lock(descriptor)
+
+    monkeypatch.setattr(_parts, "_lock", late)
+    with _parts.open_part(folder / "export.csv", None) as part:
+        part.remember("version", 7)
+        assert part.path.exists()
+        assert part.path not in swept
+    assert len(swept) == 1
+    assert names(folder) == []
+
+
+def test_a_part_that_is_always_taken_away(folder, monkeypatch):
+    """Where that happens again and again, the error says so, and nothing is left."""
+    monkeypatch.setattr(_parts, "_lock", lambda _descriptor: [path.unlink() for path in folder.iterdir()] == [])
+    with pytest.raises(TargetError, match="are taken away again and again"), _parts.open_part(folder / "x.csv", None):
+        pass
+    assert names(folder) == []
+
+
 def test_a_part_that_is_all(run, folder, monkeypatch):
     """Where only the last step is missing, nothing is fetched again: the host says that there is no rest."""
     world = run(BIG)
