@@ -187,6 +187,7 @@ def _whole_records(data: bytes, place: _Place) -> Iterator[Record]:
     lines = data.splitlines(keepends=True)
     delimiter, width = place.header.delimiter, len(place.header.names)
     row, following = place.row, enumerate(lines)
+    record: Record
     for index, line in following:
         problem = ""
         try:
