@@ -6,15 +6,18 @@ import importlib.util
 import io
 import json
 import sys
+from decimal import Decimal
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from khoros_analytics import ExportFormatError, _json_blocks, _json_window, read_rows
+from khoros_analytics._opening import open_export
 
 PARSERS = ["with orjson", "without orjson"] if importlib.util.find_spec("orjson") else ["without orjson"]
 PIECES = [1, 17, 300, 1 << 16]
+SIZES = st.sampled_from(PIECES)
 
 
 def cut(patch, piece, parser):
@@ -218,6 +221,37 @@ def test_numbers_beyond_what_floats_hold(number, ways, pieces):
     assert len(set(found)) == 1
 
 
+# Zeros in front do not count as digits, those at the end do: the text of a number says how exact it is.
+WHOLE = st.just("0") | st.from_regex(r"[1-9][0-9]{0,20}", fullmatch=True)
+FRACTIONS = (
+    st.just("")
+    | st.from_regex(r"\.[0-9]{1,20}", fullmatch=True)
+    | st.from_regex(r"\.0{1,12}[0-9]{1,9}", fullmatch=True)
+)
+EXPONENTS = st.sampled_from(["", "", "e5", "E-7", "e+10", "e-30", "E300"])
+NUMBER_TEXTS = st.tuples(st.sampled_from(["", "-"]), WHOLE, FRACTIONS, EXPONENTS).map("".join)
+
+
+def exact(text):
+    """What should become of a number with a fraction or an exponent."""
+    number = Decimal(text)
+    return number if len(number.as_tuple().digits) > 15 else float(text)
+
+
+@settings(max_examples=300)
+@given(st.lists(st.tuples(NUMBER_TEXTS, NUMBER_TEXTS), min_size=1, max_size=8), SIZES, st.sampled_from(PARSERS))
+def test_exact_decimals(numbers, piece, parser):
+    """On request a number of more digits than a float surely keeps is a Decimal, wherever its point stands."""
+    text = "[" + ",".join(f'{{"A":{one},"B":[{other}]}}' for one, other in numbers) + "]"
+    with pytest.MonkeyPatch.context() as patch, open_export(io.BytesIO(text.encode()), "json") as content:
+        cut(patch, piece, parser)
+        blocks = list(_json_blocks.json_blocks(content, exact_decimals=True))
+    assert exactly([row for block in blocks for row in block.rows], json.loads(text, parse_float=exact))
+    assert [block.first for block in blocks] == [
+        1 + sum(len(one.rows) for one in blocks[:n]) for n in range(len(blocks))
+    ]
+
+
 def test_fields_that_stand_twice(ways, parser, pieces):
     """Of a field that a row has twice, the last counts, as in ``json.loads``."""
     text = '[{"A":1,"B":2,"A":3},{"A":1,"A":null,"B":[{"C":1,"C":2}]}]'
@@ -238,7 +272,6 @@ LEAVES = st.one_of(
 NAMES = st.sampled_from(["A", "B", "", '},{"', "ü"]) | st.text(st.characters(codec="utf-8"), max_size=3)
 VALUES = st.recursive(LEAVES, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(NAMES, inner, max_size=3))
 ARRAYS = st.lists(st.dictionaries(NAMES, VALUES, max_size=4), max_size=6)
-SIZES = st.sampled_from(PIECES)
 
 
 @settings(max_examples=300)
