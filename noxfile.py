@@ -27,11 +27,11 @@ def _group(name: str) -> tuple[str, ...]:
     return nox.project.dependency_groups(PYPROJECT, name)
 
 
-def _run_tests(session: nox.Session, *, measured: bool) -> None:
+def _run_tests(session: nox.Session, *runs: tuple[str, ...]) -> None:
     session.install(".[all]", *_group("tests"))
-    coverage = ("--cov", "--cov-report=term-missing:skip-covered") if measured else ()
-    # Without this, `python -m` in a test would take the package from the current folder, not the installed one.
-    session.run("pytest", "-n", "auto", *coverage, *session.posargs, env={"PYTHONSAFEPATH": "1"})
+    for options in runs:
+        # Without this, `python -m` in a test would take the package from the current folder, not the installed one.
+        session.run("pytest", "-n", "auto", *options, *session.posargs, env={"PYTHONSAFEPATH": "1"})
 
 
 @nox.session
@@ -44,15 +44,16 @@ def demo(session: nox.Session) -> None:
 @nox.session
 def tests(session: nox.Session) -> None:
     """Test the installed package on the interpreter that runs nox; arguments go to pytest."""
-    # A part of the tests cannot cover the whole package, so a selection goes without the measurement.
-    _run_tests(session, measured=not session.posargs)
+    # A part of the tests cannot cover the whole package, so a selection goes without the measurement. The slow ones
+    # cover nothing that the others do not, and would take twice as long with it.
+    measured = ("-m", "not slow", "--cov", "--cov-report=term-missing:skip-covered")
+    _run_tests(session, *([()] if session.posargs else [("-m", "slow"), measured]))
 
 
 @nox.session(python=PYTHONS)
 def tests_all(session: nox.Session) -> None:
-    """Test the installed package on every supported interpreter."""
-    # Measured once, by `tests`: it takes a third of the time.
-    _run_tests(session, measured=False)
+    """Test the installed package on every supported interpreter, without the slow tests."""
+    _run_tests(session, ("-m", "not slow"))
 
 
 @nox.session

@@ -270,6 +270,7 @@ def run_checker(name, path, tmp_path):
     return found.returncode, lines, said
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("checker", CHECKERS)
 def test_types(checker, tmp_path):
     """mypy and pyright see the types that tests/typing/api.py states."""
@@ -277,6 +278,7 @@ def test_types(checker, tmp_path):
     assert (code, lines) == (0, set()), said
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("checker", CHECKERS)
 def test_mistakes(checker, tmp_path):
     """mypy and pyright refuse each of the mistakes, line by line."""

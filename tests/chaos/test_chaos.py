@@ -14,10 +14,13 @@ from khoros_analytics import _body, _parts, _protocol, _quota, _retry
 from khoros_analytics.sandbox import faults
 
 SEEDS = 320
+SOME = 100  # on each interpreter
 TOGETHER = 20
 
 
-@pytest.mark.parametrize("first", range(0, SEEDS, TOGETHER))
+@pytest.mark.parametrize(
+    "first", [pytest.param(first, marks=[pytest.mark.slow] * (first >= SOME)) for first in range(0, SEEDS, TOGETHER)]
+)
 def test_seeds(lives, summary, first):
     """Each seed's export ends in a byte-identical file or in one KhorosError that names its phase. There is no torn
     target, no second creation unless the first was provably not received, never a minute beyond the quota, no hang

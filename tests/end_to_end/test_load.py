@@ -62,6 +62,7 @@ class Replay(HTTPAdapter):
         return self.build_response(request, raw)
 
 
+@pytest.mark.slow
 def test_32_threads_500_exports(run, folder, crowd):
     """32 threads get 500 exports from one client: every file is right, each export is started once, no 60 seconds
     hold more requests than the quota, the server refuses none, and no connection, descriptor or thread is left.
@@ -107,6 +108,7 @@ def test_32_threads_500_exports(run, folder, crowd):
     assert settled(descriptors, open_before) <= open_before
 
 
+@pytest.mark.slow
 def test_a_day_of_polling_does_not_grow(run):
     """A job that never ends is waited for a whole day: the memory is the same in the afternoon as at night, the history
     keeps its last thousand attempts, and the looks stay within the quota.
