@@ -16,7 +16,7 @@ from .errors import ExportFormatError
 __all__ = ["Header", "csv_records", "csv_rows", "read_header"]
 
 _BLOCK = 1 << 17
-_LONGEST_HEADER = 1 << 22
+_LONGEST_HEADER = 1 << 20
 _LONGEST_ROW = 1 << 28
 """How many bytes a row may have: a quote that nobody closes would otherwise take the rest of the file to memory."""
 _DELIMITERS = ",;\t|"
@@ -292,15 +292,15 @@ def _long_value(pieces: list[str], at: int, following: Lines) -> tuple[str, list
     Returns:
         What it says, and the pieces of the line in which it ends, with the number of its last one.
     """
-    value = pieces[at]
+    value = [pieces[at]]
     while True:
         while at + 1 == len(pieces):  # the line ends within it
             pieces, at = _next(following).split('"'), 0
-            value += pieces[0]
+            value.append(pieces[0])
         if pieces[at + 1] or at + 2 == len(pieces):
-            return value, pieces, at
+            return "".join(value), pieces, at
         at += 2
-        value += '"' + pieces[at]  # a doubled quote
+        value.append('"' + pieces[at])  # a doubled quote
 
 
 def _next(following: Lines) -> str:
