@@ -7,7 +7,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast
 
 from ._clock import Deadline
 from ._columns import ExportFile
@@ -294,10 +294,14 @@ class Results(ABC):
         deadline = self._deadline(timeout)
         with self._about_this():
             lent = self._lend(keep, deadline, lasting=False)
-        return self._told(lent, read)
+        told = self._told(lent, read)
+        next(told)
+        return told
 
     def _told(self, lent: LentFile, read: Callable[[Path], Iterator[T]]) -> Generator[T, None, None]:
+        """Yield what is read, after something else: from then on a close gives the file back."""
         try:
+            yield cast("T", None)
             with self._about_this():
                 yield from read(lent.path)
         finally:

@@ -2,12 +2,11 @@
 
 import os
 from collections.abc import Generator
-from contextlib import ExitStack
 from typing import IO, Any
 
 from ._csv_rows import csv_rows
 from ._json_blocks import json_rows
-from ._opening import Content, Format, open_export
+from ._opening import Format, open_export
 
 __all__ = ["read_rows"]
 
@@ -36,11 +35,13 @@ def read_rows(
         >>> next(read_rows(path)) in ({"ACTIVE": "true"}, {"ACTIVE": "false"})
         True
     """
-    with ExitStack() as opened:
-        content = opened.enter_context(open_export(source, format))
-        return _rows(content, opened.pop_all())
+    rows = _rows(source, format)
+    next(rows)
+    return rows
 
 
-def _rows(content: Content, opened: ExitStack) -> Generator[dict[str, Any], None, None]:
-    with opened:
+def _rows(source: str | os.PathLike[str] | IO[bytes], format: Format | None) -> Generator[dict[str, Any], None, None]:
+    """Yield the rows, after something else: from then on the file is open, and a close has something to close."""
+    with open_export(source, format) as content:
+        yield {}
         yield from csv_rows(content) if content.format == "csv" else json_rows(content)
