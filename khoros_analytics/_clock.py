@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-__all__ = ["GRAIN", "Clock", "Deadline", "VirtualClock"]
+__all__ = ["GRAIN", "Clock", "Deadline"]
 
 GRAIN = 0.001
 """What is nearer than this, in seconds, counts as now: seconds since 1970, as floats, leave no room for much less."""
@@ -45,45 +45,6 @@ class Clock:
             yield
         finally:
             timer.cancel()
-
-
-class VirtualClock(Clock):
-    """A clock that stands still until somebody sleeps, and then jumps: nothing ever waits for real.
-
-    Args:
-        now: Its first moment, in seconds since 1970-01-01 UTC.
-    """
-
-    def __init__(self, now: float = 1_556_712_000.0) -> None:
-        self._now = now
-        self._lock = threading.Lock()
-
-    def time(self) -> float:
-        """Return the seconds since 1970-01-01 UTC."""
-        return self._now
-
-    def monotonic(self) -> float:
-        """Return the same seconds: this clock never jumps back."""
-        return self._now
-
-    def sleep(self, seconds: float) -> None:
-        """Jump ahead.
-
-        Args:
-            seconds: How far.
-        """
-        with self._lock:
-            self._now += max(seconds, 0.0)
-
-    @contextmanager
-    def alarm(self, seconds: float, ring: Callable[[], None]) -> Iterator[None]:  # noqa: ARG002 - as in Clock
-        """Never ring: while a block waits for something real, this clock stands still.
-
-        Args:
-            seconds: Not used.
-            ring: Not used.
-        """
-        yield
 
 
 class Deadline:

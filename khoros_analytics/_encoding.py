@@ -7,10 +7,11 @@ from datetime import timedelta
 from typing import cast
 from zoneinfo import ZoneInfo
 
+from ._checks import did_you_mean
 from .reports import Kind, Parameter, Report
 from .times import parse_zone
 
-__all__ = ["NOT_KEYWORDS", "Pairs", "decode", "did_you_mean", "encode_extra", "encode_keyword"]
+__all__ = ["NOT_KEYWORDS", "Pairs", "decode", "encode_extra", "encode_keyword"]
 
 Pairs = tuple[tuple[str, str], ...]
 """Wire names and values, in the order in which they are sent."""
@@ -227,12 +228,3 @@ def _readings(row: Parameter, texts: list[str]) -> list[object]:
     else:
         known = [(text, text)]
     return [value for wire, value in known if wire == text]
-
-
-def did_you_mean(given: str, known: Mapping[str, str], cutoff: float = 0.6) -> str:
-    """Return a hint at the nearest of the known names, which are looked for in any letter case."""
-    from difflib import get_close_matches  # noqa: PLC0415 - only mistakes need it
-
-    by_lower = {name.lower(): meant for name, meant in known.items()}
-    near = get_close_matches(str(given).lower(), by_lower, n=1, cutoff=cutoff)
-    return f"; did you mean {by_lower[near[0]]!r}?" if near else ""

@@ -2,13 +2,13 @@
 
 import os
 from collections import deque
-from collections.abc import Generator, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Generator, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, cast
 
 from attrs import evolve
 
+from ._checks import needs
 from ._columns import ExportFile, planned_tables, read_table
 from ._kinds import Types, read_wishes
 from .errors import ParameterError
@@ -24,7 +24,6 @@ _BATCH = 1 << 22
 __all__ = [
     "batches",
     "check_rows",
-    "needs",
     "read_arrow",
     "read_pandas",
     "read_polars",
@@ -41,25 +40,6 @@ _POLARS_ZONES = {
     *(f"+{hours:02}:00" for hours in range(15)),
     *(f"-{hours:02}:00" for hours in range(13)),
 }
-
-
-@contextmanager
-def needs(extra: str) -> Iterator[None]:
-    """Explain a missing library in the block.
-
-    Args:
-        extra: Which extra installs it.
-
-    Raises:
-        ImportError: It is missing.
-    """
-    try:
-        yield
-    except ImportError as error:
-        raise ImportError(
-            f'{error.name or error} is not installed: install it with  pip install "khoros_analytics[{extra}]"',
-            name=error.name,
-        ) from error
 
 
 def require(extra: Literal["arrow", "pandas", "polars"]) -> None:

@@ -14,7 +14,8 @@ from attrs import field, frozen
 
 from ._columns import ExportFile, Tables, with_tables
 from ._download import check_place, final_place, locate, put_in_place
-from ._frames import needs, require
+from ._checks import needs
+from ._frames import require
 from ._parts import on_disk, open_part
 from .errors import KhorosError, TargetError, TargetExistsError
 

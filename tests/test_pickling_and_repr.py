@@ -28,7 +28,8 @@ from khoros_analytics import (
     errors,
 )
 from khoros_analytics._arguments import encode
-from khoros_analytics._clock import Deadline, VirtualClock
+from khoros_analytics._clock import Deadline
+from khoros_analytics.sandbox import VirtualClock
 from khoros_analytics._credentials import Credentials
 from khoros_analytics._export import Export
 from khoros_analytics._messages import Action, Attempt, Call, Created, Reply, Team, TimeZone

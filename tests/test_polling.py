@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from khoros_analytics._clock import Deadline, VirtualClock
+from khoros_analytics._clock import Deadline
+from khoros_analytics.sandbox import VirtualClock
 from khoros_analytics._polling import Durations, pause, watch
 
 MANY = 5000

@@ -10,7 +10,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from khoros_analytics import Client, JobTimeoutError
-from khoros_analytics._clock import Clock, Deadline, VirtualClock
+from khoros_analytics._clock import Clock, Deadline
+from khoros_analytics.sandbox import VirtualClock
 from khoros_analytics._quota import Quota, share_of
 
 FOREVER = 10**9

@@ -25,7 +25,8 @@ from khoros_analytics import (
     UntrustedUrlError,
 )
 from khoros_analytics import errors as all_errors
-from khoros_analytics._clock import Deadline, VirtualClock
+from khoros_analytics._clock import Deadline
+from khoros_analytics.sandbox import VirtualClock
 from khoros_analytics._messages import Action
 from khoros_analytics._retry import FailuresInARow, is_transient, may_repeat, repeat
 

@@ -15,7 +15,8 @@ except ImportError as error:
         'The sandbox needs werkzeug: install it with  pip install "khoros_analytics[sandbox]"', name=error.name
     ) from error
 
-from .._clock import Clock, VirtualClock
+from .._clock import Clock
+from ._clock import VirtualClock
 from . import faults
 from ._exports import Export
 from ._faults import PHASES, Fault, Phase

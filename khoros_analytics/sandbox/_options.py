@@ -6,7 +6,8 @@ from typing import Literal
 
 from attrs import Factory, define, field
 
-from .._clock import Clock, VirtualClock
+from .._clock import Clock
+from ._clock import VirtualClock
 from ._answers import Framing
 
 __all__ = ["DAY", "Options"]

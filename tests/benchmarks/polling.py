@@ -14,7 +14,8 @@ from _figures import at_most, conclude, print_table
 from attrs import frozen
 
 from khoros_analytics import Clock
-from khoros_analytics._clock import Deadline, VirtualClock
+from khoros_analytics._clock import Deadline
+from khoros_analytics.sandbox import VirtualClock
 from khoros_analytics._polling import Durations, watch
 
 JOBS = 20_000

@@ -103,7 +103,7 @@ _BEGINNING = """
 import json, logging, os, signal, sys, time
 from pathlib import Path
 from khoros_analytics import Client, Clock
-from khoros_analytics._clock import VirtualClock
+from khoros_analytics.sandbox import VirtualClock
 
 WINDOW = ("2019-02-01", "2019-02-02")
 ARGUMENTS = json.loads(sys.argv[1])

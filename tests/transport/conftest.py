@@ -18,7 +18,7 @@ import responses
 import trustme
 
 from khoros_analytics import Client
-from khoros_analytics._clock import VirtualClock
+from khoros_analytics.sandbox import VirtualClock
 
 PHASES = {"/status": "status", "/download": "download", "/teams": "teams", "/config/timezones": "timezones"}
 WINDOW = ("2019-02-01", "2019-02-02")
