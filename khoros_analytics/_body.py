@@ -1,18 +1,30 @@
-"""What of a file has arrived: which bytes to ask for next, and whether all of them are there at the end."""
+"""Downloads: fills the temporary file of a target from as many answers as that takes."""
 
 import re
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Protocol
 
 from attrs import define, field
 
-from ._parts import Part, on_disk, write_all
+from ._clock import Deadline
+from ._messages import Action
+from ._retry import FailuresInARow, repeat
+from ._storage.atomic import PIECE, SavedFile, final_place, put_in_place
+from ._storage.partial import Part, on_disk, open_part, write_all
 from ._stream import Stream
-from .errors import DownloadError, IncompleteDownloadError, UnexpectedReplyError
+from .errors import (
+    DownloadError,
+    IncompleteDownloadError,
+    JobTimeoutError,
+    RateLimitError,
+    ServerError,
+    TransportError,
+    UnexpectedReplyError,
+)
 
-__all__ = ["PIECE", "Body"]
-
-PIECE = 1024 * 1024
-"""How much is read at once, in bytes: as fast as larger pieces, and small in memory."""
+__all__ = ["Body", "Source", "fetch"]
 
 _PARTIAL, _NOT_SATISFIABLE = 206, 416
 _MARKUP = rb"(?i)(?:\xef\xbb\xbf)?\s*<(?:[!?]|html\b|head\b|body\b|error\b)"
@@ -21,6 +33,21 @@ _ENVELOPE = rb'\s*\{\s*"status"\s*:'
 _SMALL_PIECE = 64 * 1024
 _CALM = 8 * 1024 * 1024  # after so many bytes in one go a link counts as sound again
 _TAIL = 64
+
+
+class Source(Protocol):
+    """Where the bytes come from."""
+
+    def open(self, headers: Mapping[str, str]) -> AbstractContextManager[Stream]:
+        """Ask for the file; the answer is a 200, 206 or 416.
+
+        Args:
+            headers: What to send beside the usual headers.
+
+        Raises:
+            KhorosError: There was another answer, or none.
+        """
+        ...
 
 
 @define(eq=False)
@@ -175,6 +202,67 @@ class Body:
         with on_disk(self.part.path, "cannot be written"):
             write_all(self.part.file, piece)
         self._size += len(piece)
+
+
+def fetch(
+    source: Source,
+    target: Path,
+    *,
+    owner: str,
+    overwrite: bool,
+    sleep: Callable[[float], None],
+    deadline: Deadline,
+    retries: int,
+    announce: Callable[[SavedFile], object],
+    max_bytes: int | None = None,
+) -> SavedFile:
+    """Bring a file to disk.
+
+    A body that breaks is continued where it broke when the host can do that, and begun anew when it cannot. Failures
+    are counted from the last progress on, so that a poor link that moves on gets there. What has arrived when it fails
+    for good stays beside the target, if the next call can go on with it.
+
+    Args:
+        source: Where the bytes come from.
+        target: Where the file goes; see :func:`locate`.
+        owner: Whose file it is: a later call for the same owner and target goes on where this one stopped.
+        overwrite: Whether a file that is there may be replaced.
+        sleep: What sleeps.
+        deadline: When to give up.
+        retries: How many failures in a row are borne.
+        announce: Is told of the file when all of it is on the disk, just before it gets its name.
+        max_bytes: How large the file may be.
+
+    Returns:
+        The file in its place.
+
+    Raises:
+        TargetError: The disk does not take it.
+        KhorosError: What the last attempt ended in.
+    """
+    failures = FailuresInARow()
+    final = final_place(target)
+    with open_part(final, owner) as part:
+        body = Body(part, max_bytes)
+
+        def attempt() -> None:
+            with source.open(body.headers()) as stream:
+                body.take(stream, failures.progress)
+
+        try:
+            repeat(attempt, Action.DOWNLOAD, sleep=sleep, deadline=deadline, retries=retries, failures=failures)
+        except (
+            TransportError,
+            IncompleteDownloadError,
+            ServerError,
+            RateLimitError,
+            JobTimeoutError,
+            KeyboardInterrupt,
+        ):
+            part.keep = body.can_go_on()
+            raise
+        put_in_place(part, final, overwrite=overwrite, announce=lambda: announce(SavedFile.of_part(part, target)))
+    return SavedFile.of(target)
 
 
 def _whole(text: str) -> int | None:

@@ -5,7 +5,7 @@ from enum import Enum
 from attrs import frozen
 
 from ._arguments import ExportRequest
-from ._download import SavedFile
+from ._storage.atomic import SavedFile
 from ._token import JobIdentity
 
 __all__ = ["ALIVE", "Claim", "Entry", "EntryState"]

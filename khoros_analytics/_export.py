@@ -9,13 +9,13 @@ from pathlib import Path
 from attrs import field, frozen
 
 from ._clock import Deadline
-from ._download import SavedFile
 from ._history import History
 from ._journal import Journal
 from ._messages import Call, Created, Status, Verdict
 from ._polling import Durations, pause, watch
 from ._protocol import download_call, parse_status, raise_for_status, status_call
 from ._record import Record
+from ._storage.atomic import SavedFile
 from ._stream import Stream
 from ._token import JobIdentity
 from ._transport import Transport

@@ -9,13 +9,14 @@ from contextlib import contextmanager
 from datetime import datetime, time
 from pathlib import Path
 
+from ._body import fetch
 from ._clock import Deadline
-from ._download import SavedFile, check_place, copy, fetch, locate
 from ._export import Export, LinkedFile
 from ._messages import Attempt, Status
-from ._parts import on_disk
 from ._results import LentFile, Results
 from ._starting import start_export
+from ._storage.atomic import SavedFile, check_place, copy, locate
+from ._storage.partial import on_disk
 from ._token import write_token
 from .errors import DownloadError, JobError, JobTimeoutError, KhorosError, ParameterError
 from .times import Window

@@ -12,9 +12,9 @@ from typing import Any
 
 from ._arguments import ExportRequest, find_report
 from ._clock import Clock
-from ._download import SavedFile
 from ._entries import ALIVE, Claim, Entry, EntryState
 from ._messages import Created
+from ._storage.atomic import SavedFile
 from ._token import JobIdentity
 from .errors import ConfigurationError
 from .times import Window

@@ -4,9 +4,9 @@ import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from ._download import SavedFile
 from ._entries import EntryState
 from ._journal import Journal
+from ._storage.atomic import SavedFile
 from ._token import JobIdentity
 from .errors import ConfigurationError
 

@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast
 
 from ._clock import Deadline
 from ._columns import ExportFile
-from ._download import SavedFile
 from ._frames import batches, check_rows, require, to_arrow, to_pandas, to_polars
 from ._kinds import Types, Wishes, read_wishes
 from ._opening import Format
-from ._parquet import find_place, write_parquet
+from ._parquet import write_parquet
 from ._rows import read_rows
+from ._storage.atomic import SavedFile
+from ._storage.destination import find_place
 from ._version import __version__
 from .errors import ParameterError
 from .times import Window

@@ -5,13 +5,13 @@ from datetime import UTC, datetime
 
 from ._arguments import ExportRequest
 from ._clock import Deadline
-from ._download import tidy
 from ._entries import Claim, Entry, EntryState
 from ._export import Export, Service
 from ._history import History
 from ._journal import Journal
 from ._protocol import create_call, parse_created
 from ._record import Record
+from ._storage.atomic import tidy
 from ._token import JobIdentity
 from .errors import JobTimeoutError
 

@@ -29,13 +29,13 @@ from khoros_analytics import (
 )
 from khoros_analytics._arguments import encode
 from khoros_analytics._clock import Deadline
-from khoros_analytics.sandbox import VirtualClock
 from khoros_analytics._credentials import Credentials
 from khoros_analytics._export import Export
 from khoros_analytics._messages import Action, Attempt, Call, Created, Reply, Team, TimeZone
 from khoros_analytics._token import JobIdentity
 from khoros_analytics._urls import Target
 from khoros_analytics.reports import REPORTS
+from khoros_analytics.sandbox import VirtualClock
 
 USER, PASSWORD, KEY, ACCESS = "analyst", "hush-Pässword", "hush/key+", "hush-access=="
 LINK = f"https://files.example/export.csv?signature={quote(ACCESS)}"

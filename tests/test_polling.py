@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from khoros_analytics._clock import Deadline
-from khoros_analytics.sandbox import VirtualClock
 from khoros_analytics._polling import Durations, pause, watch
+from khoros_analytics.sandbox import VirtualClock
 
 MANY = 5000
 """More looks than any watch of these tests needs."""

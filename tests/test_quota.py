@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from khoros_analytics import Client, JobTimeoutError
 from khoros_analytics._clock import Clock, Deadline
-from khoros_analytics.sandbox import VirtualClock
 from khoros_analytics._quota import Quota, share_of
+from khoros_analytics.sandbox import VirtualClock
 
 FOREVER = 10**9
 WAIT_FOR_THREADS = 30  # how long a broken test hangs before it fails

@@ -16,8 +16,8 @@ except ImportError as error:
     ) from error
 
 from .._clock import Clock
-from ._clock import VirtualClock
 from . import faults
+from ._clock import VirtualClock
 from ._exports import Export
 from ._faults import PHASES, Fault, Phase
 from ._options import Options

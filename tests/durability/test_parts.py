@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from khoros_analytics import DownloadError, JobTimeoutError, KhorosError, TargetError, TransportError, _download, _parts
+from khoros_analytics import DownloadError, JobTimeoutError, KhorosError, TargetError, TransportError
+from khoros_analytics._storage import atomic as _download
+from khoros_analytics._storage import partial as _parts
 from khoros_analytics.sandbox import VirtualClock, faults
 
 PIECE = 1024 * 1024

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from khoros_analytics import KhorosError, TargetExistsError, _download
+from khoros_analytics import KhorosError, TargetExistsError
+from khoros_analytics._storage import atomic as _download
 from khoros_analytics.sandbox import faults
 
 PIECE = 1024 * 1024

@@ -25,7 +25,7 @@ from khoros_analytics import (
 )
 from khoros_analytics._columns import ExportFile
 from khoros_analytics._kinds import read_wishes
-from khoros_analytics._parquet import RemotePlace
+from khoros_analytics._storage.destination import RemotePlace
 from khoros_analytics.sandbox import faults
 
 METRICS = ["CONVERSATION_ID", "STATUS", "POST_COUNT", "CREATED_DATE"]

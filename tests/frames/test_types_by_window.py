@@ -11,7 +11,8 @@ from pyarrow import parquet
 from khoros_analytics._columns import ExportFile
 from khoros_analytics._frames import batches, to_arrow
 from khoros_analytics._kinds import read_wishes
-from khoros_analytics._parquet import LocalPlace, write_parquet
+from khoros_analytics._parquet import write_parquet
+from khoros_analytics._storage.destination import LocalPlace
 
 ROWS = 40
 

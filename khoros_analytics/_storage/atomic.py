@@ -1,45 +1,19 @@
-"""Bytes to a file that is whole or absent: a temporary file beside the target, and a rename at the very end."""
+"""Files that are whole or absent: checked targets, a flush, and a rename at the very end."""
 
 import os
-from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
-from typing import Protocol
 
 from attrs import frozen
 
-from ._body import PIECE, Body
-from ._clock import Deadline
-from ._messages import Action
-from ._parts import Part, on_disk, open_part, sweep, write_all
-from ._retry import FailuresInARow, repeat
-from ._stream import Stream
-from .errors import (
-    IncompleteDownloadError,
-    JobTimeoutError,
-    RateLimitError,
-    ServerError,
-    TargetError,
-    TargetExistsError,
-    TransportError,
-)
+from ..errors import TargetError, TargetExistsError
+from .partial import Part, on_disk, open_part, sweep, write_all
 
-__all__ = ["SavedFile", "Source", "check_place", "copy", "fetch", "final_place", "locate", "put_in_place", "tidy"]
+__all__ = ["SavedFile", "check_place", "copy", "final_place", "locate", "put_in_place", "tidy"]
 
-
-class Source(Protocol):
-    """Where the bytes come from."""
-
-    def open(self, headers: Mapping[str, str]) -> AbstractContextManager[Stream]:
-        """Ask for the file; the answer is a 200, 206 or 416.
-
-        Args:
-            headers: What to send beside the usual headers.
-
-        Raises:
-            KhorosError: There was another answer, or none.
-        """
-        ...
+PIECE = 1024 * 1024
+"""How much is read at once, in bytes: as fast as larger pieces, and small in memory."""
 
 
 @frozen
@@ -64,6 +38,12 @@ class SavedFile:
             path: Where it is.
         """
         found = path.stat()
+        return cls(path, found.st_size, found.st_mtime_ns)
+
+    @classmethod
+    def of_part(cls, part: Part, path: Path) -> "SavedFile":
+        """Remember what a file that is still a part will look like in its place."""
+        found = os.fstat(part.file.fileno())
         return cls(path, found.st_size, found.st_mtime_ns)
 
     def intact(self) -> bool:
@@ -126,69 +106,6 @@ def check_place(target: Path, *, overwrite: bool) -> None:
             )
 
 
-def fetch(
-    source: Source,
-    target: Path,
-    *,
-    owner: str,
-    overwrite: bool,
-    sleep: Callable[[float], None],
-    deadline: Deadline,
-    retries: int,
-    announce: Callable[[SavedFile], object],
-    max_bytes: int | None = None,
-) -> SavedFile:
-    """Bring a file to disk.
-
-    A body that breaks is continued where it broke when the host can do that, and begun anew when it cannot. Failures
-    are counted from the last progress on, so that a poor link that moves on gets there. What has arrived when it fails
-    for good stays beside the target, if the next call can go on with it.
-
-    Args:
-        source: Where the bytes come from.
-        target: Where the file goes; see :func:`locate`.
-        owner: Whose file it is: a later call for the same owner and target goes on where this one stopped.
-        overwrite: Whether a file that is there may be replaced.
-        sleep: What sleeps.
-        deadline: When to give up.
-        retries: How many failures in a row are borne.
-        announce: Is told of the file when all of it is on the disk, just before it gets its name.
-        max_bytes: How large the file may be.
-
-    Returns:
-        The file in its place.
-
-    Raises:
-        TargetError: The disk does not take it.
-        KhorosError: What the last attempt ended in.
-    """
-    failures = FailuresInARow()
-    final = final_place(target)
-    with open_part(final, owner) as part:
-        body = Body(part, max_bytes)
-
-        def attempt() -> None:
-            with source.open(body.headers()) as stream:
-                body.take(stream, failures.progress)
-
-        try:
-            repeat(attempt, Action.DOWNLOAD, sleep=sleep, deadline=deadline, retries=retries, failures=failures)
-        except (
-            TransportError,
-            IncompleteDownloadError,
-            ServerError,
-            RateLimitError,
-            JobTimeoutError,
-            KeyboardInterrupt,
-        ):
-            part.keep = body.can_go_on()
-            raise
-        _flush(part)
-        announce(_saved_as(part, target))
-        _rename(part, final, overwrite=overwrite)
-    return SavedFile.of(target)
-
-
 def copy(saved: SavedFile, target: Path, *, overwrite: bool) -> SavedFile:
     """Put a second copy of a file into another place, whole or not at all.
 
@@ -231,28 +148,25 @@ def tidy(target: Path) -> None:
         sweep(target.resolve())
 
 
-def _saved_as(part: Part, target: Path) -> SavedFile:
-    found = os.fstat(part.file.fileno())
-    return SavedFile(target, found.st_size, found.st_mtime_ns)
-
-
 def _flush(part: Part) -> None:
     with on_disk(part.path, "cannot be written"):
         os.fsync(part.file.fileno())
 
 
-def put_in_place(part: Part, target: Path, *, overwrite: bool) -> None:
+def put_in_place(part: Part, target: Path, *, overwrite: bool, announce: Callable[[], object] = lambda: None) -> None:
     """Flush a file that is complete, and give it its name.
 
     Args:
         part: The file.
         target: Its place; see :func:`final_place`.
         overwrite: Whether a file that is there may be replaced.
+        announce: Is called when all of it is on the disk, just before it gets its name.
 
     Raises:
         TargetError: The disk does not take it.
     """
     _flush(part)
+    announce()
     _rename(part, target, overwrite=overwrite)
 
 

@@ -12,7 +12,7 @@ from typing import BinaryIO
 
 from attrs import define, field
 
-from .errors import KhorosError, TargetError
+from ..errors import KhorosError, TargetError
 
 try:
     import fcntl

@@ -1,0 +1,185 @@
+"""Where a file goes: a path on this machine, or a URL that fsspec knows. There, too, it is whole or absent."""
+
+import os
+import re
+import secrets
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+from attrs import field, frozen
+
+from .._checks import needs
+from ..errors import KhorosError, TargetError, TargetExistsError
+from .atomic import check_place, final_place, locate, put_in_place
+from .partial import on_disk, open_part
+
+__all__ = ["LocalPlace", "Place", "RemotePlace", "find_place"]
+
+
+@frozen
+class LocalPlace:
+    """A place on disk.
+
+    Attributes:
+        path: The file's path.
+        overwrite: Whether a file that is there may be replaced.
+    """
+
+    path: Path
+    overwrite: bool
+
+    def check(self) -> None:
+        """Find out whether the file could go there.
+
+        Raises:
+            TargetError: It could not.
+        """
+        check_place(self.path, overwrite=self.overwrite)
+
+    @contextmanager
+    def whole(self) -> Iterator[str]:
+        """Yield the path of a temporary file, which gets its name when the block ends well.
+
+        Raises:
+            TargetError: The disk does not take it.
+        """
+        final = final_place(self.path)
+        with open_part(final, None) as part, on_disk(self.path, "cannot be written"):
+            yield str(part.path)
+            put_in_place(part, final, overwrite=self.overwrite)
+
+    def result(self) -> Path:
+        """Return what the caller gets."""
+        return self.path
+
+
+def _without_credentials(url: str) -> str:
+    return re.sub(r"//[^/]*@", "//...@", url)
+
+
+@frozen
+class RemotePlace:
+    """A place that fsspec knows, such as object storage.
+
+    Attributes:
+        url: The file's URL.
+        overwrite: Whether a file that is there may be replaced.
+        system: The file system, of fsspec.
+        path: The file's path there.
+    """
+
+    url: str = field(repr=_without_credentials)
+    overwrite: bool
+    system: Any = field(repr=False)
+    path: str
+
+    def __str__(self) -> str:
+        return _without_credentials(self.url)
+
+    def check(self) -> None:
+        """Find out whether the file could go there.
+
+        Raises:
+            TargetError: It could not.
+        """
+        with _remote(self):
+            if not self.overwrite and self.system.exists(self.path):
+                raise TargetExistsError(f"{self} is there already; give another URL, or overwrite=True to replace it")
+
+    @contextmanager
+    def whole(self) -> Iterator[Any]:
+        """Yield a file to write to, which is committed when the block ends well, and otherwise never was.
+
+        Raises:
+            TargetError: The file system does not take it.
+        """
+        with _remote(self):
+            file = self._open(self.path)
+            try:
+                yield file
+                file.close()
+            except BaseException:
+                file.discard()
+                raise
+            self.check()
+            file.commit()
+
+    def check_way_back(self) -> None:
+        """Find out whether the file system can take back a file that is not whole, with another file than this one.
+
+        Raises:
+            TargetError: It cannot.
+        """
+        with _remote(self):
+            probe = f"{self.path}.{secrets.token_hex(6)}.part"
+            file = self._open(probe)
+            if isinstance(getattr(file, "autocommit", None), bool) and not file.autocommit:
+                file.discard()
+                return
+            file.close()
+            with suppress(OSError):
+                self.system.rm(probe)
+            raise TargetError(
+                f"{self}: its file system cannot take back a file that is not whole; write to disk and copy it"
+            )
+
+    def _open(self, path: str) -> Any:
+        """Return a file that is nowhere to be seen before it is committed."""
+        from fsspec.implementations.memory import MemoryFile, MemoryFileSystem
+
+        if isinstance(self.system, MemoryFileSystem):
+            file: Any = MemoryFile(self.system, path)  # its own `open` puts a file in its place at once
+            file.autocommit = False
+            return file
+        # Without this, closing the file commits it, also when that is because of an error.
+        return self.system.open(path, "wb", autocommit=False)
+
+    def result(self) -> str:
+        """Return what the caller gets."""
+        return self.url
+
+
+Place = LocalPlace | RemotePlace
+
+
+def find_place(
+    path: str | os.PathLike[str], default_name: str, *, overwrite: bool, storage_options: Mapping[str, Any] | None
+) -> Place:
+    """Decide where a file goes, and find out whether it could go there.
+
+    Args:
+        path: A file, a folder, or a URL with a scheme such as ``s3://``.
+        default_name: The file's name in a folder.
+        overwrite: Whether a file that is there may be replaced.
+        storage_options: What fsspec needs to know of the file system of a URL.
+
+    Raises:
+        TargetError: It cannot go there.
+        ImportError: fsspec, or what it needs for the scheme, is missing.
+    """
+    if isinstance(path, str) and "://" in path:
+        with needs("fsspec"):
+            import fsspec
+        # fsspec itself says what a scheme needs beside it, such as s3fs.
+        with _remote(_without_credentials(path)):
+            system, inner = fsspec.core.url_to_fs(path, **(storage_options or {}))
+        remote = RemotePlace(path, overwrite, system, inner)
+        remote.check()
+        remote.check_way_back()
+        return remote
+    local = LocalPlace(locate(path, default_name), overwrite)
+    local.check()
+    return local
+
+
+@contextmanager
+def _remote(place: object) -> Iterator[None]:
+    """Turn what a file system says into an error of the tree."""
+    try:
+        yield
+    except (KhorosError, ImportError):
+        raise
+    except (OSError, ValueError) as error:
+        raise TargetError(f"{place} cannot be written: {error}", errno=getattr(error, "errno", None)) from error
