@@ -11,7 +11,8 @@ if TYPE_CHECKING:
     from ._frames import read_arrow, read_pandas, read_polars
     from ._job import Job
     from ._listing import Jobs, JournalLine
-    from ._messages import Attempt, Status, Team, TimeZone, Verdict
+    from ._protocol.lookups import Team, TimeZone
+    from ._protocol.messages import Attempt, Status, Verdict
     from ._report_methods import Metrics
     from ._rows import read_rows
     from .errors import (
@@ -83,10 +84,25 @@ __all__ = [
 _HOMES = {
     "._client": ("Client",),
     "._clock": ("Clock",),
-    "._frames": ("read_arrow", "read_pandas", "read_polars"),
+    "._frames": (
+        "read_arrow",
+        "read_pandas",
+        "read_polars",
+    ),
     "._job": ("Job",),
-    "._listing": ("Jobs", "JournalLine"),
-    "._messages": ("Attempt", "Status", "Team", "TimeZone", "Verdict"),
+    "._listing": (
+        "Jobs",
+        "JournalLine",
+    ),
+    "._protocol.lookups": (
+        "Team",
+        "TimeZone",
+    ),
+    "._protocol.messages": (
+        "Attempt",
+        "Status",
+        "Verdict",
+    ),
     "._report_methods": ("Metrics",),
     "._rows": ("read_rows",),
     ".errors": (

@@ -9,7 +9,7 @@ from typing import Protocol
 from attrs import define, field
 
 from ._clock import Deadline
-from ._messages import Action
+from ._protocol.messages import Action
 from ._retry import FailuresInARow, repeat
 from ._storage.atomic import PIECE, SavedFile, final_place, put_in_place
 from ._storage.partial import Part, on_disk, open_part, write_all

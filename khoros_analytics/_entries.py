@@ -4,7 +4,7 @@ from enum import Enum
 
 from attrs import frozen
 
-from ._arguments import ExportRequest
+from ._protocol.arguments import ExportRequest
 from ._storage.atomic import SavedFile
 from ._token import JobIdentity
 

@@ -11,9 +11,10 @@ from attrs import field, frozen
 from ._clock import Deadline
 from ._history import History
 from ._journal import Journal
-from ._messages import Call, Created, Status, Verdict
 from ._polling import Durations, pause, watch
-from ._protocol import download_call, parse_status, raise_for_status, status_call
+from ._protocol.calls import download_call, status_call
+from ._protocol.messages import Call, Created, Status, Verdict
+from ._protocol.replies import parse_status, raise_for_status
 from ._record import Record
 from ._storage.atomic import SavedFile
 from ._stream import Stream

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 
 from ._clock import Clock
-from ._messages import Attempt
+from ._protocol.messages import Attempt
 
 __all__ = ["History"]
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from ._body import fetch
 from ._clock import Deadline
 from ._export import Export, LinkedFile
-from ._messages import Attempt, Status
+from ._protocol.messages import Attempt, Status
 from ._results import LentFile, Results
 from ._starting import start_export
 from ._storage.atomic import SavedFile, check_place, copy, locate

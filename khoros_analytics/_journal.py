@@ -10,10 +10,10 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
-from ._arguments import ExportRequest, find_report
 from ._clock import Clock
 from ._entries import ALIVE, Claim, Entry, EntryState
-from ._messages import Created
+from ._protocol.arguments import ExportRequest, find_report
+from ._protocol.messages import Created
 from ._storage.atomic import SavedFile
 from ._token import JobIdentity
 from .errors import ConfigurationError

@@ -8,7 +8,7 @@ from typing import TypeVar
 from tenacity import RetryCallState, Retrying, retry_if_exception
 
 from ._clock import Deadline
-from ._messages import Action
+from ._protocol.messages import Action
 from .errors import (
     IncompleteDownloadError,
     KhorosError,

@@ -3,13 +3,14 @@
 import logging
 from datetime import UTC, datetime
 
-from ._arguments import ExportRequest
 from ._clock import Deadline
 from ._entries import Claim, Entry, EntryState
 from ._export import Export, Service
 from ._history import History
 from ._journal import Journal
-from ._protocol import create_call, parse_created
+from ._protocol.arguments import ExportRequest
+from ._protocol.calls import create_call
+from ._protocol.replies import parse_created
 from ._record import Record
 from ._storage.atomic import tidy
 from ._token import JobIdentity

@@ -12,8 +12,8 @@ from urllib3.exceptions import HTTPError
 from ._clock import Deadline
 from ._faults import innermost
 from ._inflate import ENCODINGS, Inflater
-from ._messages import Reply
-from ._protocol import parse_retry_after
+from ._protocol.messages import Reply
+from ._protocol.replies import parse_retry_after
 from ._redaction import Redactor, quiet_urllib3
 from .errors import JobTimeoutError, TransportError, UnexpectedReplyError
 

@@ -10,8 +10,8 @@ from zoneinfo import ZoneInfo
 
 from attrs import frozen
 
-from ._arguments import ExportRequest, find_report
-from ._messages import Created
+from ._protocol.arguments import ExportRequest, find_report
+from ._protocol.messages import Created
 from .errors import ParameterError
 from .times import from_epoch_ms, make_window, parse_zone
 

@@ -17,12 +17,12 @@ from ._connections import Watch, close_all, connections_for, release
 from ._credentials import Credentials
 from ._faults import certainly_not_sent, innermost, is_unsafe
 from ._history import History
-from ._messages import Action, Call, Reply
+from ._protocol.messages import Action, Call, Reply
+from ._protocol.urls import BaseUrl, Target
 from ._quota import Share
 from ._redaction import quiet_urllib3
 from ._retry import FailuresInARow, repeat
 from ._stream import Stream
-from ._urls import BaseUrl, Target
 from ._version import __version__
 from .errors import (
     ConfigurationError,

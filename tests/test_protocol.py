@@ -24,21 +24,13 @@ from khoros_analytics import (
     UnexpectedReplyError,
     UntrustedUrlError,
 )
-from khoros_analytics._arguments import encode
-from khoros_analytics._messages import EXCERPT, Action, Attempt, Call, Created, Reply, Status, Verdict
-from khoros_analytics._protocol import (
-    create_call,
-    download_call,
-    lookup_call,
-    parse_created,
-    parse_retry_after,
-    parse_rows,
-    parse_status,
-    raise_for_status,
-    status_call,
-)
+from khoros_analytics._protocol.replies.arguments import encode
+from khoros_analytics._protocol.replies.calls import create_call, download_call, status_call
+from khoros_analytics._protocol.replies.lookups import lookup_call, parse_rows
+from khoros_analytics._protocol.replies.messages import EXCERPT, Action, Attempt, Call, Created, Reply, Status, Verdict
+from khoros_analytics._protocol.replies.replies import parse_created, parse_retry_after, parse_status, raise_for_status
+from khoros_analytics._protocol.replies.urls import BaseUrl, Target
 from khoros_analytics._redaction import Redactor
-from khoros_analytics._urls import BaseUrl, Target
 from khoros_analytics.reports import REPORTS
 
 FACTS_FOLDER = Path(__file__).parent / "facts"

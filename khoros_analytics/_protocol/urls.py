@@ -6,8 +6,8 @@ from urllib.parse import SplitResult, quote, urljoin, urlsplit
 
 from attrs import field, frozen
 
-from .errors import ConfigurationError, UntrustedUrlError
-from .reports import API_PREFIX
+from ..errors import ConfigurationError, UntrustedUrlError
+from ..reports import API_PREFIX
 
 __all__ = ["BaseUrl", "Target"]
 

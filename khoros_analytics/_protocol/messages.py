@@ -7,10 +7,10 @@ from typing import Any
 
 from attrs import Factory, astuple, evolve, field, frozen
 
-from ._encoding import Pairs
-from ._urls import Target
+from .encoding import Pairs
+from .urls import Target
 
-__all__ = ["Action", "Attempt", "Call", "Created", "Reply", "Status", "Team", "TimeZone", "Verdict"]
+__all__ = ["Action", "Attempt", "Call", "Created", "Reply", "Status", "Verdict"]
 
 EXCERPT = 200
 """How many characters of a server's text a message may hold."""
@@ -146,44 +146,6 @@ class Created:
     def __reduce__(self) -> tuple[Any, ...]:
         """Leave the URL behind: it carries the company key."""
         return (Created, (self.workflow_id, self.run_id))
-
-
-@frozen
-class Team:
-    """One team of the company, from ``client.teams()``.
-
-    Attributes:
-        uuid: Its identifier.
-        team_id: Its number.
-        name: Its name.
-        description: Its description, or None.
-        number_of_members: How many people are in it.
-    """
-
-    uuid: str
-    team_id: int
-    name: str
-    description: str | None
-    number_of_members: int
-
-
-@frozen
-class TimeZone:
-    """One time zone that the API knows, from ``client.timezones()``.
-
-    Attributes:
-        id: Its identifier, such as ``"Pacific/Apia"``.
-        name: Its name.
-        short_name: Its abbreviation.
-        offset_string: Its offset from UTC, such as ``"+14:00"``.
-        offset_millis: Its offset from UTC in milliseconds.
-    """
-
-    id: str
-    name: str
-    short_name: str
-    offset_string: str
-    offset_millis: int
 
 
 @frozen

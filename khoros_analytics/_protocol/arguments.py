@@ -7,11 +7,11 @@ from zoneinfo import ZoneInfo
 
 from attrs import field, frozen
 
-from ._checks import did_you_mean
-from ._encoding import NOT_KEYWORDS, Pairs, decode, encode_extra, encode_keyword
-from .errors import ParameterError
-from .reports import REPORTS, Report
-from .times import Moment, Window, make_window, parse_moment, parse_zone
+from .._checks import did_you_mean
+from ..errors import ParameterError
+from ..reports import REPORTS, Report
+from ..times import Moment, Window, make_window, parse_moment, parse_zone
+from .encoding import NOT_KEYWORDS, Pairs, decode, encode_extra, encode_keyword
 
 __all__ = ["ExportRequest", "encode", "find_report"]
 

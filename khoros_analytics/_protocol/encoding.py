@@ -7,9 +7,9 @@ from datetime import timedelta
 from typing import cast
 from zoneinfo import ZoneInfo
 
-from ._checks import did_you_mean
-from .reports import Kind, Parameter, Report
-from .times import parse_zone
+from .._checks import did_you_mean
+from ..reports import Kind, Parameter, Report
+from ..times import parse_zone
 
 __all__ = ["NOT_KEYWORDS", "Pairs", "decode", "encode_extra", "encode_keyword"]
 

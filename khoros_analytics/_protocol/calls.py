@@ -1,0 +1,66 @@
+"""What each call about an export sends, and where to."""
+
+from collections.abc import Mapping
+
+from .arguments import ExportRequest
+from .messages import Action, Call, Created
+from .urls import BaseUrl, Target
+
+__all__ = ["create_call", "download_call", "status_call"]
+
+
+def create_call(base: BaseUrl, request: ExportRequest, company_key: str) -> Call:
+    """Return the call that starts an export.
+
+    Args:
+        base: Where the API is.
+        request: What to export.
+        company_key: The company's key; always in the query.
+    """
+    report = request.report
+    query, form = request.pairs, None
+    if report.sends == "body":
+        always_in_query = {row.wire for row in report.parameters if row.in_query}
+        query = tuple(pair for pair in request.pairs if pair[0] in always_in_query)
+        form = tuple(pair for pair in request.pairs if pair[0] not in always_in_query)
+    return Call(
+        action=Action.CREATE,
+        subject=f"the {report.name} export",
+        method=report.verb,
+        target=Target(base.api(*report.path.strip("/").split("/")), at_home=True),
+        query=(("companyKey", company_key), *query),
+        form=form,
+    )
+
+
+def status_call(base: BaseUrl, subject: str, created: Created, company_key: str) -> Call:
+    """Return the call that asks for a job's status.
+
+    Args:
+        base: Where the API is.
+        subject: The job, for messages.
+        created: Its identity; a status URL that the server gave is followed as it stands.
+        company_key: The company's key, for a job whose status URL is not known.
+
+    Raises:
+        UntrustedUrlError: The server's status URL must not be followed.
+    """
+    if created.status_url:
+        return Call(Action.STATUS, subject, "GET", base.target(created.status_url))
+    url = base.api("reports", "report", created.workflow_id, created.run_id, "status")
+    return Call(Action.STATUS, subject, "GET", Target(url, at_home=True), (("companyKey", company_key),))
+
+
+def download_call(base: BaseUrl, subject: str, url: str, headers: Mapping[str, str]) -> Call:
+    """Return the call that fetches a file.
+
+    Args:
+        base: Where the API is.
+        subject: The job, for messages.
+        url: The link, as the server gave it.
+        headers: What to send beside the usual headers.
+
+    Raises:
+        UntrustedUrlError: The link must not be followed.
+    """
+    return Call(Action.DOWNLOAD, subject, "GET", base.target(url), headers=headers)

@@ -1,0 +1,88 @@
+"""The API's own lists: the teams and the time zones."""
+
+from typing import Any, TypeVar
+
+from attrs import fields, frozen
+
+from .encoding import Pairs
+from .messages import Action, Call, Reply
+from .replies import unexpected, unwrap
+from .urls import BaseUrl, Target
+
+__all__ = ["Row", "Team", "TimeZone", "lookup_call", "parse_rows"]
+
+
+@frozen
+class Team:
+    """One team of the company, from ``client.teams()``.
+
+    Attributes:
+        uuid: Its identifier.
+        team_id: Its number.
+        name: Its name.
+        description: Its description, or None.
+        number_of_members: How many people are in it.
+    """
+
+    uuid: str
+    team_id: int
+    name: str
+    description: str | None
+    number_of_members: int
+
+
+@frozen
+class TimeZone:
+    """One time zone that the API knows, from ``client.timezones()``.
+
+    Attributes:
+        id: Its identifier, such as ``"Pacific/Apia"``.
+        name: Its name.
+        short_name: Its abbreviation.
+        offset_string: Its offset from UTC, such as ``"+14:00"``.
+        offset_millis: Its offset from UTC in milliseconds.
+    """
+
+    id: str
+    name: str
+    short_name: str
+    offset_string: str
+    offset_millis: int
+
+
+Row = TypeVar("Row", Team, TimeZone)
+
+
+def lookup_call(base: BaseUrl, what: str, path: tuple[str, ...], query: Pairs) -> Call:
+    """Return the call for one of the API's lists.
+
+    Args:
+        base: Where the API is.
+        what: What is listed, for messages.
+        path: Its path, segment by segment.
+        query: What is asked for.
+    """
+    return Call(Action.LOOKUP, what, "GET", Target(base.api(*path), at_home=True), query)
+
+
+def parse_rows(call: Call, reply: Reply, row: type[Row]) -> list[Row]:
+    """Read a list of teams or time zones. Fields that are not documented are left out.
+
+    Raises:
+        ApiError: One of its kinds.
+    """
+    result = unwrap(call, reply)
+    if not isinstance(result, list):
+        unexpected(call, reply, "its answer is no list")
+    return [row(**_row_values(call, reply, row, item)) for item in result]
+
+
+def _row_values(call: Call, reply: Reply, row: type[Row], item: object) -> dict[str, Any]:
+    if not isinstance(item, dict):
+        unexpected(call, reply, "its answer lists something that is no object")
+    return {attribute.name: item.get(_camel(attribute.name)) for attribute in fields(row)}
+
+
+def _camel(name: str) -> str:
+    first, *rest = name.split("_")
+    return first + "".join(word.capitalize() for word in rest)
