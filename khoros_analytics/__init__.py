@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from ._protocol.lookups import Team, TimeZone
     from ._protocol.messages import Attempt, Status, Verdict
     from ._report_methods import Metrics
-    from ._rows import read_rows
+    from ._rows.read import read_rows
     from .errors import (
         ApiError,
         AuthenticationError,
@@ -104,7 +104,7 @@ _HOMES = {
         "Verdict",
     ),
     "._report_methods": ("Metrics",),
-    "._rows": ("read_rows",),
+    "._rows.read": ("read_rows",),
     ".errors": (
         "ApiError",
         "AuthenticationError",

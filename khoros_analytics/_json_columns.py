@@ -9,9 +9,9 @@ from itertools import chain
 from operator import itemgetter
 from typing import TYPE_CHECKING
 
-from ._json_blocks import json_blocks
 from ._narrow import Chunk, Column
-from ._opening import Content
+from ._rows.json_reader import json_blocks
+from ._rows.source import Content
 
 if TYPE_CHECKING:
     import pyarrow as pa

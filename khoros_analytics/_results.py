@@ -13,9 +13,9 @@ from ._clock import Deadline
 from ._columns import ExportFile
 from ._frames import batches, check_rows, require, to_arrow, to_pandas, to_polars
 from ._kinds import Types, Wishes, read_wishes
-from ._opening import Format
 from ._parquet import write_parquet
-from ._rows import read_rows
+from ._rows.read import read_rows
+from ._rows.source import Format
 from ._storage.atomic import SavedFile
 from ._storage.destination import find_place
 from ._version import __version__

@@ -16,8 +16,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from khoros_analytics import ParameterError
-from khoros_analytics._protocol.replies.arguments import ExportRequest, encode, find_report
-from khoros_analytics._protocol.replies.encoding import decode
+from khoros_analytics._protocol.arguments import ExportRequest, encode, find_report
+from khoros_analytics._protocol.encoding import decode
 from khoros_analytics.reports import REPORTS, Kind
 from khoros_analytics.times import Window
 

@@ -30,10 +30,10 @@ from khoros_analytics import (
 from khoros_analytics._clock import Deadline
 from khoros_analytics._credentials import Credentials
 from khoros_analytics._export import Export
-from khoros_analytics._protocol.replies.arguments import encode
-from khoros_analytics._protocol.replies.lookups import Team, TimeZone
-from khoros_analytics._protocol.replies.messages import Action, Attempt, Call, Created, Reply
-from khoros_analytics._protocol.replies.urls import Target
+from khoros_analytics._protocol.arguments import encode
+from khoros_analytics._protocol.lookups import Team, TimeZone
+from khoros_analytics._protocol.messages import Action, Attempt, Call, Created, Reply
+from khoros_analytics._protocol.urls import Target
 from khoros_analytics._token import JobIdentity
 from khoros_analytics.reports import REPORTS
 from khoros_analytics.sandbox import VirtualClock

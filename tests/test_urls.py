@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from urllib3.util import parse_url
 
 from khoros_analytics import ConfigurationError, UntrustedUrlError
-from khoros_analytics._protocol.replies.urls import BaseUrl, Target
+from khoros_analytics._protocol.urls import BaseUrl, Target
 
 HOME = "https://analytics-api.app.lithium.com"
 BASES = [

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from khoros_analytics import _body, _quota, _retry
-from khoros_analytics._protocol.replies import replies as _protocol
+from khoros_analytics._protocol import replies as _protocol
 from khoros_analytics._storage import partial as _parts
 from khoros_analytics.sandbox import faults
 

@@ -11,10 +11,10 @@ import pytest
 
 from khoros_analytics import Client, ExportFormatError, Job, KhorosError, _csv_columns, _json_columns
 from khoros_analytics._columns import ExportFile, with_tables
-from khoros_analytics._csv_rows import csv_records, read_header
 from khoros_analytics._frames import to_arrow
 from khoros_analytics._kinds import read_wishes
-from khoros_analytics._opening import open_export
+from khoros_analytics._rows.csv_reader import csv_records, read_header
+from khoros_analytics._rows.source import open_export
 from khoros_analytics.sandbox import Sandbox, VirtualClock
 
 WINDOW = ("2019-02-01", "2019-02-02")

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from khoros_analytics import ExportFormatError, _csv_rows, read_rows
+from khoros_analytics import ExportFormatError, read_rows
+from khoros_analytics._rows import csv_reader as _csv_rows
 
 
 @pytest.fixture(params=[1, 2, 3, 7, None], ids=lambda size: f"blocks of {size}" if size else "large blocks")

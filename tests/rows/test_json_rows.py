@@ -12,8 +12,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from khoros_analytics import ExportFormatError, _json_blocks, _json_window, read_rows
-from khoros_analytics._opening import open_export
+from khoros_analytics import ExportFormatError, read_rows
+from khoros_analytics._rows import json_exact as _json_window
+from khoros_analytics._rows import json_reader as _json_blocks
+from khoros_analytics._rows.source import open_export
 
 PARSERS = ["with orjson", "without orjson"] if importlib.util.find_spec("orjson") else ["without orjson"]
 PIECES = [1, 17, 300, 1 << 16]

@@ -13,8 +13,8 @@ from typing import NoReturn
 
 from attrs import define, field, frozen
 
-from ._opening import Reader
-from .errors import ExportFormatError
+from ..errors import ExportFormatError
+from .source import Reader
 
 __all__ = ["LONGEST_ROW", "RowBlock", "decoder", "window_blocks"]
 

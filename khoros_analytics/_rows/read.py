@@ -4,9 +4,9 @@ import os
 from collections.abc import Generator
 from typing import IO, Any
 
-from ._csv_rows import csv_rows
-from ._json_blocks import json_rows
-from ._opening import Format, open_export
+from .csv_reader import csv_rows
+from .json_reader import json_rows
+from .source import Format, open_export
 
 __all__ = ["read_rows"]
 

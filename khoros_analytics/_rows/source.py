@@ -13,7 +13,7 @@ from typing import IO, Literal, cast
 
 from attrs import evolve, frozen
 
-from .errors import ExportFormatError, ParameterError
+from ..errors import ExportFormatError, ParameterError
 
 __all__ = ["Content", "Format", "Reader", "open_export"]
 

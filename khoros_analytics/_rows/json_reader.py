@@ -10,9 +10,9 @@ import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from ._json_window import RowBlock, decoder, window_blocks
-from ._opening import Content, Reader
-from .errors import ExportFormatError
+from ..errors import ExportFormatError
+from .json_exact import RowBlock, decoder, window_blocks
+from .source import Content, Reader
 
 __all__ = ["RowBlock", "json_blocks", "json_rows"]
 

@@ -10,8 +10,8 @@ from itertools import compress
 
 from attrs import define, frozen
 
-from ._opening import Content
-from .errors import ExportFormatError
+from ..errors import ExportFormatError
+from .source import Content
 
 __all__ = ["Header", "csv_records", "csv_rows", "read_header"]
 
