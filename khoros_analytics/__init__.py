@@ -9,10 +9,11 @@ if TYPE_CHECKING:
     from ._client import Client
     from ._clock import Clock
     from ._frames import read_arrow, read_pandas, read_polars
+    from ._http.history import Attempt
     from ._job import Job
     from ._listing import Jobs, JournalLine
     from ._protocol.lookups import Team, TimeZone
-    from ._protocol.messages import Attempt, Status, Verdict
+    from ._protocol.messages import Status, Verdict
     from ._report_methods import Metrics
     from ._rows.read import read_rows
     from .errors import (
@@ -89,6 +90,7 @@ _HOMES = {
         "read_pandas",
         "read_polars",
     ),
+    "._http.history": ("Attempt",),
     "._job": ("Job",),
     "._listing": (
         "Jobs",
@@ -99,7 +101,6 @@ _HOMES = {
         "TimeZone",
     ),
     "._protocol.messages": (
-        "Attempt",
         "Status",
         "Verdict",
     ),

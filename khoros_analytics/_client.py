@@ -7,20 +7,20 @@ from typing import Any, Self
 from zoneinfo import ZoneInfo
 
 from ._clock import Clock
-from ._credentials import Secret, find_credentials
 from ._export import Export, Service
-from ._history import History
+from ._http.credentials import Secret, account_mark, find_credentials
+from ._http.history import History
+from ._http.quota import share_of
+from ._http.transport import Session, Transport
 from ._job import Job
 from ._journal import Journal
 from ._listing import Jobs, lines_of
 from ._protocol.arguments import encode, find_report
 from ._protocol.lookups import Team, TimeZone, lookup_call, parse_rows
 from ._protocol.urls import BaseUrl
-from ._quota import share_of
 from ._report_methods import ReportMethods
 from ._starting import reattach, start_export
-from ._token import account_mark, read_token
-from ._transport import Session, Transport
+from ._token import read_token
 from .errors import ConfigurationError, ParameterError
 from .reports import BASE_URLS, REQUESTS_PER_MINUTE
 from .times import Moment, parse_zone

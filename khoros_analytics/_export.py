@@ -9,7 +9,9 @@ from pathlib import Path
 from attrs import field, frozen
 
 from ._clock import Deadline
-from ._history import History
+from ._http.history import History
+from ._http.response import Stream
+from ._http.transport import Transport
 from ._journal import Journal
 from ._polling import Durations, pause, watch
 from ._protocol.calls import download_call, status_call
@@ -17,9 +19,7 @@ from ._protocol.messages import Call, Created, Status, Verdict
 from ._protocol.replies import parse_status, raise_for_status
 from ._record import Record
 from ._storage.atomic import SavedFile
-from ._stream import Stream
 from ._token import JobIdentity
-from ._transport import Transport
 from .errors import (
     DownloadExpiredError,
     IncompleteDownloadError,

@@ -9,10 +9,11 @@ from contextlib import contextmanager
 from datetime import datetime, time
 from pathlib import Path
 
-from ._body import fetch
 from ._clock import Deadline
 from ._export import Export, LinkedFile
-from ._protocol.messages import Attempt, Status
+from ._http.download import fetch
+from ._http.history import Attempt
+from ._protocol.messages import Status
 from ._results import LentFile, Results
 from ._starting import start_export
 from ._storage.atomic import SavedFile, check_place, copy, locate

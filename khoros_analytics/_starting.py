@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from ._clock import Deadline
 from ._entries import Claim, Entry, EntryState
 from ._export import Export, Service
-from ._history import History
+from ._http.history import History
 from ._journal import Journal
 from ._protocol.arguments import ExportRequest
 from ._protocol.calls import create_call

@@ -2,7 +2,6 @@
 
 import base64
 import binascii
-import hashlib
 import json
 from datetime import UTC, datetime
 from typing import Any
@@ -15,7 +14,7 @@ from ._protocol.messages import Created
 from .errors import ParameterError
 from .times import from_epoch_ms, make_window, parse_zone
 
-__all__ = ["JobIdentity", "account_mark", "read_token", "write_token"]
+__all__ = ["JobIdentity", "read_token", "write_token"]
 
 _PREFIX = "khoros1."
 _ANY_PREFIX = "khoros"
@@ -35,17 +34,6 @@ class JobIdentity:
     request: ExportRequest
     created: Created
     started: float
-
-
-def account_mark(origin: str, company_key: str) -> str:
-    """Return a short mark that tells accounts apart, and from which no key can be read.
-
-    Args:
-        origin: The base URL's origin.
-        company_key: The company's key.
-    """
-    text = f"khoros_analytics account {origin} {company_key}"
-    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:8]
 
 
 def write_token(job: JobIdentity, account: str) -> str:

@@ -24,13 +24,14 @@ from khoros_analytics import (
     UnexpectedReplyError,
     UntrustedUrlError,
 )
+from khoros_analytics._http.history import Attempt
+from khoros_analytics._http.redaction import Redactor
 from khoros_analytics._protocol.arguments import encode
 from khoros_analytics._protocol.calls import create_call, download_call, status_call
 from khoros_analytics._protocol.lookups import lookup_call, parse_rows
-from khoros_analytics._protocol.messages import EXCERPT, Action, Attempt, Call, Created, Reply, Status, Verdict
+from khoros_analytics._protocol.messages import EXCERPT, Action, Call, Created, Reply, Status, Verdict
 from khoros_analytics._protocol.replies import parse_created, parse_retry_after, parse_status, raise_for_status
 from khoros_analytics._protocol.urls import BaseUrl, Target
-from khoros_analytics._redaction import Redactor
 from khoros_analytics.reports import REPORTS
 
 FACTS_FOLDER = Path(__file__).parent / "facts"

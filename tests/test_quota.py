@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from khoros_analytics import Client, JobTimeoutError
 from khoros_analytics._clock import Clock, Deadline
-from khoros_analytics._quota import Quota, share_of
+from khoros_analytics._http.quota import Quota, share_of
 from khoros_analytics.sandbox import VirtualClock
 
 FOREVER = 10**9
@@ -256,7 +256,7 @@ def test_quota_outlives_its_clients(clock):
 def test_keys_are_not_kept(clock, monkeypatch):
     """No company key can be read from what the process remembers of its accounts."""
     kept = {}
-    monkeypatch.setattr("khoros_analytics._quota._quotas", kept)
+    monkeypatch.setattr("khoros_analytics._http.quota._quotas", kept)
     share_of("https://a.example", "the company key", Clock(), 20)
     share = share_of("https://a.example", "the company key", clock, 20)
     assert len(kept) == len(vars(clock)["_quotas"]) == 1

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
-from khoros_analytics._redaction import Redactor, quiet_urllib3
+from khoros_analytics._http.redaction import Redactor, quiet_urllib3
 
 KEY = "cömpany key/+=&1"
 

@@ -26,8 +26,8 @@ from khoros_analytics import (
 )
 from khoros_analytics import errors as all_errors
 from khoros_analytics._clock import Deadline
+from khoros_analytics._http.retry import FailuresInARow, is_transient, may_repeat, repeat
 from khoros_analytics._protocol.messages import Action
-from khoros_analytics._retry import FailuresInARow, is_transient, may_repeat, repeat
 from khoros_analytics.sandbox import VirtualClock
 
 NEVER, SAFE, ALWAYS = "never", "safe", "always"

@@ -1,7 +1,6 @@
 """The values that travel between the layers: a call before it is sent, a reply, and what replies say."""
 
 from collections.abc import Callable, Mapping
-from datetime import datetime
 from enum import Enum
 from typing import Any
 
@@ -10,7 +9,7 @@ from attrs import Factory, astuple, evolve, field, frozen
 from .encoding import Pairs
 from .urls import Target
 
-__all__ = ["Action", "Attempt", "Call", "Created", "Reply", "Status", "Verdict"]
+__all__ = ["Action", "Call", "Created", "Reply", "Status", "Verdict"]
 
 EXCERPT = 200
 """How many characters of a server's text a message may hold."""
@@ -146,26 +145,3 @@ class Created:
     def __reduce__(self) -> tuple[Any, ...]:
         """Leave the URL behind: it carries the company key."""
         return (Created, (self.workflow_id, self.run_id))
-
-
-@frozen
-class Attempt:
-    """One line of a job's history.
-
-    Attributes:
-        at: When it began.
-        phase: What it was for: creation, status or download.
-        outcome: What came of it.
-        waited: The seconds that were waited for it.
-        reason: What they were waited for: the next look, the quota, a repetition; an empty text for nothing.
-    """
-
-    at: datetime
-    phase: str
-    outcome: str
-    waited: float = 0.0
-    reason: str = ""
-
-    def __str__(self) -> str:
-        waited = f" after {self.waited:.1f} s ({self.reason})" if self.reason else ""
-        return f"{self.at:%H:%M:%S} {self.phase}{waited}: {self.outcome}"

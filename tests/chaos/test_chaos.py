@@ -10,7 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from khoros_analytics import _body, _quota, _retry
+from khoros_analytics._http import download as _body
+from khoros_analytics._http import quota as _quota
+from khoros_analytics._http import retry as _retry
 from khoros_analytics._protocol import replies as _protocol
 from khoros_analytics._storage import partial as _parts
 from khoros_analytics.sandbox import faults

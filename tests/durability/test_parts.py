@@ -485,7 +485,7 @@ def test_a_full_disk(run, folder, monkeypatch, where):
 
     with monkeypatch.context() as patch:
         if where == "write":
-            patch.setattr("khoros_analytics._body.write_all", full)
+            patch.setattr("khoros_analytics._http.download.write_all", full)
         elif where == "note":
             patch.setattr(Path, "write_text", full)
         elif where == "fsync":

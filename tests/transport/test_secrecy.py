@@ -11,7 +11,7 @@ from urllib3.exceptions import MaxRetryError, NewConnectionError, ProtocolError,
 
 import khoros_analytics
 from khoros_analytics import ConfigurationError, KhorosError, TransportError
-from khoros_analytics._redaction import quiet_urllib3
+from khoros_analytics._http.redaction import quiet_urllib3
 
 WINDOW = ("2019-02-01", "2019-02-02")
 URL = "/api/public/teams?companyKey=CANARY+KEY%2B%2F%3D%26&analyticsAccessToken=CANARY"

@@ -1,14 +1,15 @@
 """Who asks: where the user, the password and the company key come from, and how they stay hidden."""
 
+import hashlib
 import os
 from collections.abc import Callable
 
 from attrs import field, frozen
 
-from ._redaction import Redactor
-from .errors import ConfigurationError
+from ..errors import ConfigurationError
+from .redaction import Redactor
 
-__all__ = ["Credentials", "Secret", "find_credentials"]
+__all__ = ["Credentials", "Secret", "account_mark", "find_credentials"]
 
 Secret = str | Callable[[], str]
 """A text, or a function that returns it."""
@@ -62,6 +63,17 @@ def find_credentials(
     if ":" in found["username"]:
         raise ConfigurationError("username holds a colon, which HTTP Basic cannot carry; is it the user's name alone?")
     return Credentials(**found)
+
+
+def account_mark(origin: str, company_key: str) -> str:
+    """Return a short mark that tells accounts apart, and from which no key can be read.
+
+    Args:
+        origin: The base URL's origin.
+        company_key: The company's key.
+    """
+    text = f"khoros_analytics account {origin} {company_key}"
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:8]
 
 
 def _find(name: str, given: object, keyring: str | None) -> str:

@@ -7,8 +7,8 @@ import threading
 import weakref
 from collections import deque
 
-from ._clock import Clock, Deadline
-from .errors import JobTimeoutError
+from .._clock import Clock, Deadline
+from ..errors import JobTimeoutError
 
 __all__ = ["Quota", "Share", "share_of"]
 

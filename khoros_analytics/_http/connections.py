@@ -1,6 +1,7 @@
 """The connections of one call: fresh ones for a creation, and always a hand on the socket that is waited on."""
 
 import socket
+import ssl
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
@@ -8,9 +9,12 @@ from contextlib import contextmanager, suppress
 from functools import cache
 from typing import Any, TypeVar
 
+from urllib3.exceptions import ConnectTimeoutError, NewConnectionError, ProxyError
 from urllib3.util.retry import Retry
 
-__all__ = ["Watch", "close_all", "connections_for", "release"]
+from .redaction import Redactor
+
+__all__ = ["Watch", "certainly_not_sent", "close_all", "connections_for", "innermost", "is_unsafe", "release"]
 
 S = TypeVar("S")
 
@@ -181,3 +185,50 @@ def _adapter(adapter: Any, *, fresh: bool) -> Any:
 
     copy.get_connection_with_tls_context = get_connection_with_tls_context
     return copy
+
+
+def certainly_not_sent(error: BaseException) -> bool:
+    """Return whether a request that ended so cannot have reached the server.
+
+    Args:
+        error: What requests raised. A ValueError is its word for a URL, a header or a proxy that cannot be used.
+    """
+    if isinstance(error, ValueError):
+        return True
+    never = (NewConnectionError, ConnectTimeoutError, ProxyError, ssl.SSLCertVerificationError)
+    return any(isinstance(cause, never) for cause in _causes(error))
+
+
+def is_unsafe(error: BaseException) -> bool:
+    """Return whether the server's certificate was not accepted, which no repetition changes.
+
+    Args:
+        error: What requests raised.
+    """
+    return any(isinstance(cause, ssl.SSLCertVerificationError) for cause in _causes(error))
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    """Walk from what requests raised to what happened below it."""
+    seen: list[BaseException] = []
+    pending: list[object] = [error]
+    while pending:
+        current = pending.pop()
+        if not isinstance(current, BaseException) or current in seen:
+            continue
+        seen.append(current)
+        yield current
+        # Not __context__: it may be anything that the caller was handling when it called.
+        pending += [current.__cause__, getattr(current, "reason", None), *current.args]
+
+
+def innermost(error: BaseException, redact: Redactor) -> str:
+    """Return the reason at the bottom of an error, in words and without secrets.
+
+    Args:
+        error: What requests or urllib3 raised.
+        redact: Hides the secrets.
+    """
+    last = list(_causes(error))[-1]
+    text = redact(str(last)).strip()
+    return f"{type(last).__name__}: {text}" if text else type(last).__name__

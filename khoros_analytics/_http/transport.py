@@ -12,19 +12,11 @@ from requests.auth import HTTPBasicAuth
 from urllib3.exceptions import HTTPError
 from urllib3.util import parse_url
 
-from ._clock import Clock, Deadline
-from ._connections import Watch, close_all, connections_for, release
-from ._credentials import Credentials
-from ._faults import certainly_not_sent, innermost, is_unsafe
-from ._history import History
-from ._protocol.messages import Action, Call, Reply
-from ._protocol.urls import BaseUrl, Target
-from ._quota import Share
-from ._redaction import quiet_urllib3
-from ._retry import FailuresInARow, repeat
-from ._stream import Stream
-from ._version import __version__
-from .errors import (
+from .._clock import Clock, Deadline
+from .._protocol.messages import Action, Call, Reply
+from .._protocol.urls import BaseUrl, Target
+from .._version import __version__
+from ..errors import (
     ConfigurationError,
     JobTimeoutError,
     KhorosError,
@@ -32,6 +24,13 @@ from .errors import (
     UnexpectedReplyError,
     UntrustedUrlError,
 )
+from .connections import Watch, certainly_not_sent, close_all, connections_for, innermost, is_unsafe, release
+from .credentials import Credentials
+from .history import History
+from .quota import Share
+from .redaction import quiet_urllib3
+from .response import Stream
+from .retry import FailuresInARow, repeat
 
 __all__ = ["Session", "Transport"]
 

@@ -5,13 +5,37 @@ from collections import Counter, deque
 from collections.abc import Callable
 from datetime import UTC, datetime
 
-from ._clock import Clock
-from ._protocol.messages import Attempt
+from attrs import frozen
 
-__all__ = ["History"]
+from .._clock import Clock
+
+__all__ = ["Attempt", "History"]
 
 _LONGEST = 1000
 _SHOWN = 4
+
+
+@frozen
+class Attempt:
+    """One line of a job's history.
+
+    Attributes:
+        at: When it began.
+        phase: What it was for: creation, status or download.
+        outcome: What came of it.
+        waited: The seconds that were waited for it.
+        reason: What they were waited for: the next look, the quota, a repetition; an empty text for nothing.
+    """
+
+    at: datetime
+    phase: str
+    outcome: str
+    waited: float = 0.0
+    reason: str = ""
+
+    def __str__(self) -> str:
+        waited = f" after {self.waited:.1f} s ({self.reason})" if self.reason else ""
+        return f"{self.at:%H:%M:%S} {self.phase}{waited}: {self.outcome}"
 
 
 class History:

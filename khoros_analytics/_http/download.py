@@ -8,13 +8,11 @@ from typing import Protocol
 
 from attrs import define, field
 
-from ._clock import Deadline
-from ._protocol.messages import Action
-from ._retry import FailuresInARow, repeat
-from ._storage.atomic import PIECE, SavedFile, final_place, put_in_place
-from ._storage.partial import Part, on_disk, open_part, write_all
-from ._stream import Stream
-from .errors import (
+from .._clock import Deadline
+from .._protocol.messages import Action
+from .._storage.atomic import PIECE, SavedFile, final_place, put_in_place
+from .._storage.partial import Part, on_disk, open_part, write_all
+from ..errors import (
     DownloadError,
     IncompleteDownloadError,
     JobTimeoutError,
@@ -23,6 +21,8 @@ from .errors import (
     TransportError,
     UnexpectedReplyError,
 )
+from .response import Stream
+from .retry import FailuresInARow, repeat
 
 __all__ = ["Body", "Source", "fetch"]
 

@@ -7,9 +7,9 @@ from typing import TypeVar
 
 from tenacity import RetryCallState, Retrying, retry_if_exception
 
-from ._clock import Deadline
-from ._protocol.messages import Action
-from .errors import (
+from .._clock import Deadline
+from .._protocol.messages import Action
+from ..errors import (
     IncompleteDownloadError,
     KhorosError,
     RateLimitError,
