@@ -8,7 +8,7 @@ from ._version import __version__
 if TYPE_CHECKING:
     from ._client import Client
     from ._clock import Clock
-    from ._frames import read_arrow, read_pandas, read_polars
+    from ._frames.read import read_arrow, read_pandas, read_polars
     from ._http.history import Attempt
     from ._job import Job
     from ._listing import Jobs, JournalLine
@@ -85,7 +85,7 @@ __all__ = [
 _HOMES = {
     "._client": ("Client",),
     "._clock": ("Clock",),
-    "._frames": (
+    "._frames.read": (
         "read_arrow",
         "read_pandas",
         "read_polars",

@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast
 
 from ._clock import Deadline
-from ._columns import ExportFile
-from ._frames import batches, check_rows, require, to_arrow, to_pandas, to_polars
-from ._kinds import Types, Wishes, read_wishes
-from ._parquet import write_parquet
+from ._frames.arrow_reader import ExportFile
+from ._frames.column_types import Types, Wishes, read_wishes
+from ._frames.parquet import write_parquet
+from ._frames.read import batches, check_rows, require, to_arrow, to_pandas, to_polars
 from ._rows.read import read_rows
 from ._rows.source import Format
 from ._storage.atomic import SavedFile

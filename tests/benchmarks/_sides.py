@@ -15,9 +15,9 @@ from pathlib import Path
 from _peak import kilobytes
 
 from khoros_analytics import read_arrow, read_pandas, read_polars
-from khoros_analytics._columns import ExportFile
-from khoros_analytics._frames import batches
-from khoros_analytics._parquet import write_parquet
+from khoros_analytics._frames.arrow_reader import ExportFile
+from khoros_analytics._frames.parquet import write_parquet
+from khoros_analytics._frames.read import batches
 from khoros_analytics._storage.destination import LocalPlace
 
 BATCH_ROWS = 65536

@@ -9,10 +9,12 @@ import attrs
 import pyarrow as pa
 import pytest
 
-from khoros_analytics import Client, ExportFormatError, Job, KhorosError, _csv_columns, _json_columns
-from khoros_analytics._columns import ExportFile, with_tables
-from khoros_analytics._frames import to_arrow
-from khoros_analytics._kinds import read_wishes
+from khoros_analytics import Client, ExportFormatError, Job, KhorosError
+from khoros_analytics._frames import csv_arrow as _csv_columns
+from khoros_analytics._frames import json_arrow as _json_columns
+from khoros_analytics._frames.arrow_reader import ExportFile, with_tables
+from khoros_analytics._frames.column_types import read_wishes
+from khoros_analytics._frames.read import to_arrow
 from khoros_analytics._rows.csv_reader import csv_records, read_header
 from khoros_analytics._rows.source import open_export
 from khoros_analytics.sandbox import Sandbox, VirtualClock

@@ -8,8 +8,9 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from khoros_analytics import ParameterError, _kinds
-from khoros_analytics._kinds import NOTHING, TEXT, UNITS, ColumnType, join, join_all, read_wishes
+from khoros_analytics import ParameterError
+from khoros_analytics._frames import column_types as _kinds
+from khoros_analytics._frames.column_types import NOTHING, TEXT, UNITS, ColumnType, join, join_all, read_wishes
 from khoros_analytics.reports import REPORTS, Metric, TypeName
 
 

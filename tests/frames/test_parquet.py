@@ -14,17 +14,10 @@ import pytest
 from moto.server import ThreadedMotoServer
 from pyarrow import parquet
 
-from khoros_analytics import (
-    ExportFormatError,
-    ParameterError,
-    TargetError,
-    TargetExistsError,
-    __version__,
-    _parquet,
-    read_arrow,
-)
-from khoros_analytics._columns import ExportFile
-from khoros_analytics._kinds import read_wishes
+from khoros_analytics import ExportFormatError, ParameterError, TargetError, TargetExistsError, __version__, read_arrow
+from khoros_analytics._frames import parquet as _parquet
+from khoros_analytics._frames.arrow_reader import ExportFile
+from khoros_analytics._frames.column_types import read_wishes
 from khoros_analytics._storage.destination import RemotePlace
 from khoros_analytics.sandbox import faults
 

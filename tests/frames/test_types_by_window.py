@@ -8,10 +8,10 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from pyarrow import parquet
 
-from khoros_analytics._columns import ExportFile
-from khoros_analytics._frames import batches, to_arrow
-from khoros_analytics._kinds import read_wishes
-from khoros_analytics._parquet import write_parquet
+from khoros_analytics._frames.arrow_reader import ExportFile
+from khoros_analytics._frames.column_types import read_wishes
+from khoros_analytics._frames.parquet import write_parquet
+from khoros_analytics._frames.read import batches, to_arrow
 from khoros_analytics._storage.destination import LocalPlace
 
 ROWS = 40

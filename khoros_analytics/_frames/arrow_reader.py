@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from attrs import define, evolve, field, frozen
 
-from ._csv_columns import THREADS, CarefulCsv, FastCsv, UnusualCsvError, whole_csv
-from ._json_columns import JsonColumns
-from ._kinds import TEXT, ColumnType, Wishes, join
-from ._narrow import Chunk, Column, UnfitValueError, arrow_type, convert, examine, force, forced_type, narrow
-from ._rows.csv_reader import read_header
-from ._rows.source import Format, open_export
-from .errors import ExportFormatError
+from .._rows.csv_reader import read_header
+from .._rows.source import Format, open_export
+from ..errors import ExportFormatError
+from .column_types import TEXT, ColumnType, Wishes, join
+from .csv_arrow import THREADS, CarefulCsv, FastCsv, UnusualCsvError, whole_csv
+from .inference import Chunk, Column, UnfitValueError, arrow_type, convert, examine, force, forced_type, narrow
+from .json_arrow import JsonColumns
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -6,9 +6,9 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from ._columns import ExportFile, Tables, with_tables
-from ._frames import require
-from ._storage.destination import Place
+from .._storage.destination import Place
+from .arrow_reader import ExportFile, Tables, with_tables
+from .read import require
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -9,9 +9,9 @@ from operator import itemgetter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ._narrow import Chunk, Column
-from ._rows.csv_reader import Header, csv_records
-from ._rows.source import Content, Reader
+from .._rows.csv_reader import Header, csv_records
+from .._rows.source import Content, Reader
+from .inference import Chunk, Column
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Literal, cast
 
 from attrs import evolve
 
-from ._checks import needs
-from ._columns import ExportFile, planned_tables, read_table
-from ._kinds import Types, read_wishes
-from .errors import ParameterError
+from .._checks import needs
+from ..errors import ParameterError
+from .arrow_reader import ExportFile, planned_tables, read_table
+from .column_types import Types, read_wishes
 
 if TYPE_CHECKING:
     import pandas as pd

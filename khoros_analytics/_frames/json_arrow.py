@@ -9,9 +9,9 @@ from itertools import chain
 from operator import itemgetter
 from typing import TYPE_CHECKING
 
-from ._narrow import Chunk, Column
-from ._rows.json_reader import json_blocks
-from ._rows.source import Content
+from .._rows.json_reader import json_blocks
+from .._rows.source import Content
+from .inference import Chunk, Column
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 from attrs import evolve, frozen
 
-from ._kinds import NOTHING, TEXT, UNITS, ColumnType
-from .reports import TypeName
+from ..reports import TypeName
+from .column_types import NOTHING, TEXT, UNITS, ColumnType
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -50,7 +50,7 @@ class Column:
 
     Attributes:
         values: Its values: text, or what JSON knows.
-        origin: How the file writes them, as in :class:`~khoros_analytics._kinds.ColumnType`; None where this part alone
+        origin: How the file writes them, as in :class:`~khoros_analytics._frames.column_types.ColumnType`; None where this part alone
             mixes several ways. Such values stand here as text.
         written: Returns the values as text, where they do not show any more how the file writes them: 1 beside 1.5.
     """

@@ -8,8 +8,8 @@ from typing import Literal, get_args
 
 from attrs import evolve, field, frozen
 
-from .errors import ParameterError
-from .reports import REPORTS, Metric, TypeName
+from ..errors import ParameterError
+from ..reports import REPORTS, Metric, TypeName
 
 __all__ = ["NOTHING", "TEXT", "ColumnType", "Types", "Wishes", "join", "read_wishes"]
 
