@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from ._frames.read import read_arrow, read_pandas, read_polars
     from ._http.history import Attempt
     from ._job import Job
-    from ._listing import Jobs, JournalLine
+    from ._journal.listing import Jobs, JournalLine
     from ._protocol.lookups import Team, TimeZone
     from ._protocol.messages import Status, Verdict
     from ._report_methods import Metrics
@@ -92,7 +92,7 @@ _HOMES = {
     ),
     "._http.history": ("Attempt",),
     "._job": ("Job",),
-    "._listing": (
+    "._journal.listing": (
         "Jobs",
         "JournalLine",
     ),

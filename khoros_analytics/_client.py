@@ -13,14 +13,14 @@ from ._http.history import History
 from ._http.quota import share_of
 from ._http.transport import Session, Transport
 from ._job import Job
-from ._journal import Journal
-from ._listing import Jobs, lines_of
+from ._journal.listing import Jobs, lines_of
+from ._journal.store import Journal
+from ._journal.token import read_token
 from ._protocol.arguments import encode, find_report
 from ._protocol.lookups import Team, TimeZone, lookup_call, parse_rows
 from ._protocol.urls import BaseUrl
 from ._report_methods import ReportMethods
 from ._starting import reattach, start_export
-from ._token import read_token
 from .errors import ConfigurationError, ParameterError
 from .reports import BASE_URLS, REQUESTS_PER_MINUTE
 from .times import Moment, parse_zone

@@ -13,12 +13,12 @@ from ._clock import Deadline
 from ._export import Export, LinkedFile
 from ._http.download import fetch
 from ._http.history import Attempt
+from ._journal.token import write_token
 from ._protocol.messages import Status
 from ._results import LentFile, Results
 from ._starting import start_export
 from ._storage.atomic import SavedFile, check_place, copy, locate
 from ._storage.partial import on_disk
-from ._token import write_token
 from .errors import DownloadError, JobError, JobTimeoutError, KhorosError, ParameterError
 from .times import Window
 

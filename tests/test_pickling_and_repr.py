@@ -31,11 +31,11 @@ from khoros_analytics._clock import Deadline
 from khoros_analytics._export import Export
 from khoros_analytics._http.credentials import Credentials
 from khoros_analytics._http.history import Attempt
+from khoros_analytics._journal.token import JobIdentity
 from khoros_analytics._protocol.arguments import encode
 from khoros_analytics._protocol.lookups import Team, TimeZone
 from khoros_analytics._protocol.messages import Action, Call, Created, Reply
 from khoros_analytics._protocol.urls import Target
-from khoros_analytics._token import JobIdentity
 from khoros_analytics.reports import REPORTS
 from khoros_analytics.sandbox import VirtualClock
 

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 from khoros_analytics import ParameterError
 from khoros_analytics._http.credentials import account_mark
+from khoros_analytics._journal.token import JobIdentity, read_token, write_token
 from khoros_analytics._protocol.arguments import ExportRequest, encode
 from khoros_analytics._protocol.messages import Created
-from khoros_analytics._token import JobIdentity, read_token, write_token
 from khoros_analytics.reports import REPORTS
 from khoros_analytics.times import Window
 

@@ -21,8 +21,8 @@ from khoros_analytics import (
     JobTimeoutError,
     KhorosError,
     RequestRejectedError,
-    _journal,
 )
+from khoros_analytics._journal import store as _journal
 from khoros_analytics.sandbox import Clock, VirtualClock, faults
 
 WINDOW = ("2019-02-01", "2019-02-02")

@@ -10,14 +10,14 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
-from ._clock import Clock
-from ._entries import ALIVE, Claim, Entry, EntryState
-from ._protocol.arguments import ExportRequest, find_report
-from ._protocol.messages import Created
-from ._storage.atomic import SavedFile
-from ._token import JobIdentity
-from .errors import ConfigurationError
-from .times import Window
+from .._clock import Clock
+from .._protocol.arguments import ExportRequest, find_report
+from .._protocol.messages import Created
+from .._storage.atomic import SavedFile
+from ..errors import ConfigurationError
+from ..times import Window
+from .entries import ALIVE, Claim, Entry, EntryState
+from .token import JobIdentity
 
 __all__ = ["Journal"]
 

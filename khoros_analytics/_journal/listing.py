@@ -7,9 +7,9 @@ from pathlib import Path
 
 from attrs import frozen
 
-from ._entries import Entry, EntryState
-from ._token import write_token
-from .times import Window
+from ..times import Window
+from .entries import Entry, EntryState
+from .token import write_token
 
 __all__ = ["Jobs", "JournalLine", "lines_of"]
 

@@ -9,10 +9,10 @@ from zoneinfo import ZoneInfo
 
 from attrs import frozen
 
-from ._protocol.arguments import ExportRequest, find_report
-from ._protocol.messages import Created
-from .errors import ParameterError
-from .times import from_epoch_ms, make_window, parse_zone
+from .._protocol.arguments import ExportRequest, find_report
+from .._protocol.messages import Created
+from ..errors import ParameterError
+from ..times import from_epoch_ms, make_window, parse_zone
 
 __all__ = ["JobIdentity", "read_token", "write_token"]
 

@@ -4,11 +4,11 @@ import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from ._entries import EntryState
-from ._journal import Journal
-from ._storage.atomic import SavedFile
-from ._token import JobIdentity
-from .errors import ConfigurationError
+from .._storage.atomic import SavedFile
+from ..errors import ConfigurationError
+from .entries import EntryState
+from .store import Journal
+from .token import JobIdentity
 
 __all__ = ["Record"]
 

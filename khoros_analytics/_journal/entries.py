@@ -4,9 +4,9 @@ from enum import Enum
 
 from attrs import frozen
 
-from ._protocol.arguments import ExportRequest
-from ._storage.atomic import SavedFile
-from ._token import JobIdentity
+from .._protocol.arguments import ExportRequest
+from .._storage.atomic import SavedFile
+from .token import JobIdentity
 
 __all__ = ["ALIVE", "Claim", "Entry", "EntryState"]
 
