@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from ._clock import Clock
     from ._frames.read import read_arrow, read_pandas, read_polars
     from ._http.history import Attempt
-    from ._job import Job
+    from ._jobs.job import Job
     from ._journal.listing import Jobs, JournalLine
     from ._protocol.lookups import Team, TimeZone
     from ._protocol.messages import Status, Verdict
@@ -91,7 +91,7 @@ _HOMES = {
         "read_polars",
     ),
     "._http.history": ("Attempt",),
-    "._job": ("Job",),
+    "._jobs.job": ("Job",),
     "._journal.listing": (
         "Jobs",
         "JournalLine",

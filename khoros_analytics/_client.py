@@ -7,12 +7,13 @@ from typing import Any, Self
 from zoneinfo import ZoneInfo
 
 from ._clock import Clock
-from ._export import Export, Service
 from ._http.credentials import Secret, account_mark, find_credentials
 from ._http.history import History
 from ._http.quota import share_of
 from ._http.transport import Session, Transport
-from ._job import Job
+from ._jobs.job import Job
+from ._jobs.remote import Export, Service
+from ._jobs.start import reattach, start_export
 from ._journal.listing import Jobs, lines_of
 from ._journal.store import Journal
 from ._journal.token import read_token
@@ -20,7 +21,6 @@ from ._protocol.arguments import encode, find_report
 from ._protocol.lookups import Team, TimeZone, lookup_call, parse_rows
 from ._protocol.urls import BaseUrl
 from ._report_methods import ReportMethods
-from ._starting import reattach, start_export
 from .errors import ConfigurationError, ParameterError
 from .reports import BASE_URLS, REQUESTS_PER_MINUTE
 from .times import Moment, parse_zone

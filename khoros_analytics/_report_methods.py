@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import Final, Literal, TypeAlias
 from zoneinfo import ZoneInfo
 
-from ._job import Job
+from ._jobs.job import Job
 from .times import Moment
 
 __all__ = ["Metrics", "ReportMethods"]

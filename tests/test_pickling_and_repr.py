@@ -28,9 +28,9 @@ from khoros_analytics import (
     errors,
 )
 from khoros_analytics._clock import Deadline
-from khoros_analytics._export import Export
 from khoros_analytics._http.credentials import Credentials
 from khoros_analytics._http.history import Attempt
+from khoros_analytics._jobs.remote import Export
 from khoros_analytics._journal.token import JobIdentity
 from khoros_analytics._protocol.arguments import encode
 from khoros_analytics._protocol.lookups import Team, TimeZone

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from khoros_analytics._clock import Deadline
-from khoros_analytics._polling import Durations, pause, watch
+from khoros_analytics._jobs.polling import Durations, pause, watch
 from khoros_analytics.sandbox import VirtualClock
 
 MANY = 5000

@@ -153,7 +153,7 @@ def test_ctrl_c_in_a_creation(world, connect, journal, monkeypatch):
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr("khoros_analytics._starting.parse_created", interrupt)
+        patch.setattr("khoros_analytics._jobs.start.parse_created", interrupt)
         with pytest.raises(KeyboardInterrupt):
             world.start(client)
 

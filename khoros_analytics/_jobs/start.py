@@ -3,18 +3,18 @@
 import logging
 from datetime import UTC, datetime
 
-from ._clock import Deadline
-from ._export import Export, Service
-from ._http.history import History
-from ._journal.entries import Claim, Entry, EntryState
-from ._journal.recorder import Record
-from ._journal.store import Journal
-from ._journal.token import JobIdentity
-from ._protocol.arguments import ExportRequest
-from ._protocol.calls import create_call
-from ._protocol.replies import parse_created
-from ._storage.atomic import tidy
-from .errors import JobTimeoutError
+from .._clock import Deadline
+from .._http.history import History
+from .._journal.entries import Claim, Entry, EntryState
+from .._journal.recorder import Record
+from .._journal.store import Journal
+from .._journal.token import JobIdentity
+from .._protocol.arguments import ExportRequest
+from .._protocol.calls import create_call
+from .._protocol.replies import parse_created
+from .._storage.atomic import tidy
+from ..errors import JobTimeoutError
+from .remote import Export, Service
 
 __all__ = ["reattach", "start_export"]
 

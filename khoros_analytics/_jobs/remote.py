@@ -8,25 +8,25 @@ from pathlib import Path
 
 from attrs import field, frozen
 
-from ._clock import Deadline
-from ._http.history import History
-from ._http.response import Stream
-from ._http.transport import Transport
-from ._journal.recorder import Record
-from ._journal.store import Journal
-from ._journal.token import JobIdentity
-from ._polling import Durations, pause, watch
-from ._protocol.calls import download_call, status_call
-from ._protocol.messages import Call, Created, Status, Verdict
-from ._protocol.replies import parse_status, raise_for_status
-from ._storage.atomic import SavedFile
-from .errors import (
+from .._clock import Deadline
+from .._http.history import History
+from .._http.response import Stream
+from .._http.transport import Transport
+from .._journal.recorder import Record
+from .._journal.store import Journal
+from .._journal.token import JobIdentity
+from .._protocol.calls import download_call, status_call
+from .._protocol.messages import Call, Created, Status, Verdict
+from .._protocol.replies import parse_status, raise_for_status
+from .._storage.atomic import SavedFile
+from ..errors import (
     DownloadExpiredError,
     IncompleteDownloadError,
     JobFailedError,
     JobTimeoutError,
     RequestRejectedError,
 )
+from .polling import Durations, pause, watch
 
 __all__ = ["Export", "LinkedFile", "Service"]
 

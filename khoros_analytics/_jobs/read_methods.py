@@ -9,18 +9,18 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast
 
-from ._clock import Deadline
-from ._frames.arrow_reader import ExportFile
-from ._frames.column_types import Types, Wishes, read_wishes
-from ._frames.parquet import write_parquet
-from ._frames.read import batches, check_rows, require, to_arrow, to_pandas, to_polars
-from ._rows.read import read_rows
-from ._rows.source import Format
-from ._storage.atomic import SavedFile
-from ._storage.destination import find_place
-from ._version import __version__
-from .errors import ParameterError
-from .times import Window
+from .._clock import Deadline
+from .._frames.arrow_reader import ExportFile
+from .._frames.column_types import Types, Wishes, read_wishes
+from .._frames.parquet import write_parquet
+from .._frames.read import batches, check_rows, require, to_arrow, to_pandas, to_polars
+from .._rows.read import read_rows
+from .._rows.source import Format
+from .._storage.atomic import SavedFile
+from .._storage.destination import find_place
+from .._version import __version__
+from ..errors import ParameterError
+from ..times import Window
 
 if TYPE_CHECKING:
     import pandas as pd

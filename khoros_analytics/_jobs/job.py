@@ -9,18 +9,18 @@ from contextlib import contextmanager
 from datetime import datetime, time
 from pathlib import Path
 
-from ._clock import Deadline
-from ._export import Export, LinkedFile
-from ._http.download import fetch
-from ._http.history import Attempt
-from ._journal.token import write_token
-from ._protocol.messages import Status
-from ._results import LentFile, Results
-from ._starting import start_export
-from ._storage.atomic import SavedFile, check_place, copy, locate
-from ._storage.partial import on_disk
-from .errors import DownloadError, JobError, JobTimeoutError, KhorosError, ParameterError
-from .times import Window
+from .._clock import Deadline
+from .._http.download import fetch
+from .._http.history import Attempt
+from .._journal.token import write_token
+from .._protocol.messages import Status
+from .._storage.atomic import SavedFile, check_place, copy, locate
+from .._storage.partial import on_disk
+from ..errors import DownloadError, JobError, JobTimeoutError, KhorosError, ParameterError
+from ..times import Window
+from .read_methods import LentFile, Results
+from .remote import Export, LinkedFile
+from .start import start_export
 
 __all__ = ["Job"]
 

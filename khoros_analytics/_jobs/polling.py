@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from tenacity import RetryCallState, Retrying, retry_if_not_result
 
-from ._clock import GRAIN, Deadline
+from .._clock import GRAIN, Deadline
 
 __all__ = ["Durations", "pause", "watch"]
 
