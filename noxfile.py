@@ -84,7 +84,7 @@ def docs(session: nox.Session) -> None:
 def generate(session: nox.Session) -> None:
     """Write the methods of the reports anew from the table; ``--check`` only compares."""
     session.install(*(line for line in PYPROJECT["project"]["dependencies"] if line.startswith("attrs")))
-    session.run("python", str(PACKAGE / "_generate.py"), *session.posargs)
+    session.run("python", str(PACKAGE / "_client" / "generate.py"), *session.posargs)
 
 
 @nox.session
@@ -121,7 +121,9 @@ def build(session: nox.Session) -> None:
 
 def _compare_contents(session: nox.Session, wheel: Path) -> None:
     packed = {name for name in zipfile.ZipFile(wheel).namelist() if ".dist-info/" not in name}
-    sources = {path.as_posix() for path in PACKAGE.rglob("*") if path.suffix == ".py"} - {f"{PACKAGE}/_generate.py"}
+    sources = {path.as_posix() for path in PACKAGE.rglob("*") if path.suffix == ".py"} - {
+        f"{PACKAGE}/_client/generate.py"
+    }
     difference = packed ^ sources ^ {f"{PACKAGE}/py.typed"}
     if difference:
         session.error(f"The wheel should hold the package and nothing else; look at {sorted(difference)}.")

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 from ._version import __version__
 
 if TYPE_CHECKING:
-    from ._client import Client
+    from ._client.client import Client
+    from ._client.report_methods import Metrics
     from ._clock import Clock
     from ._frames.read import read_arrow, read_pandas, read_polars
     from ._http.history import Attempt
@@ -14,7 +15,6 @@ if TYPE_CHECKING:
     from ._journal.listing import Jobs, JournalLine
     from ._protocol.lookups import Team, TimeZone
     from ._protocol.messages import Status, Verdict
-    from ._report_methods import Metrics
     from ._rows.read import read_rows
     from .errors import (
         ApiError,
@@ -83,7 +83,8 @@ __all__ = [
 # Each name is loaded when it is first used: a program that imports this package and then waits, or fails, or only
 # prints its own help, does not pay for all of it.
 _HOMES = {
-    "._client": ("Client",),
+    "._client.client": ("Client",),
+    "._client.report_methods": ("Metrics",),
     "._clock": ("Clock",),
     "._frames.read": (
         "read_arrow",
@@ -104,7 +105,6 @@ _HOMES = {
         "Status",
         "Verdict",
     ),
-    "._report_methods": ("Metrics",),
     "._rows.read": ("read_rows",),
     ".errors": (
         "ApiError",

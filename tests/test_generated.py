@@ -14,8 +14,9 @@ import pytest
 import yaml
 
 import khoros_analytics
-from khoros_analytics import Client, Job, Metrics, _report_methods
-from khoros_analytics._report_methods import ReportMethods
+from khoros_analytics import Client, Job, Metrics
+from khoros_analytics._client import report_methods as _report_methods
+from khoros_analytics._client.report_methods import ReportMethods
 from khoros_analytics.reports import REPORTS
 
 TESTS = Path(__file__).parent

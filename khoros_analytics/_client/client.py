@@ -6,24 +6,24 @@ from types import TracebackType
 from typing import Any, Self
 from zoneinfo import ZoneInfo
 
-from ._clock import Clock
-from ._http.credentials import Secret, account_mark, find_credentials
-from ._http.history import History
-from ._http.quota import share_of
-from ._http.transport import Session, Transport
-from ._jobs.job import Job
-from ._jobs.remote import Export, Service
-from ._jobs.start import reattach, start_export
-from ._journal.listing import Jobs, lines_of
-from ._journal.store import Journal
-from ._journal.token import read_token
-from ._protocol.arguments import encode, find_report
-from ._protocol.lookups import Team, TimeZone, lookup_call, parse_rows
-from ._protocol.urls import BaseUrl
-from ._report_methods import ReportMethods
-from .errors import ConfigurationError, ParameterError
-from .reports import BASE_URLS, REQUESTS_PER_MINUTE
-from .times import Moment, parse_zone
+from .._clock import Clock
+from .._http.credentials import Secret, account_mark, find_credentials
+from .._http.history import History
+from .._http.quota import share_of
+from .._http.transport import Session, Transport
+from .._jobs.job import Job
+from .._jobs.remote import Export, Service
+from .._jobs.start import reattach, start_export
+from .._journal.listing import Jobs, lines_of
+from .._journal.store import Journal
+from .._journal.token import read_token
+from .._protocol.arguments import encode, find_report
+from .._protocol.lookups import Team, TimeZone, lookup_call, parse_rows
+from .._protocol.urls import BaseUrl
+from ..errors import ConfigurationError, ParameterError
+from ..reports import BASE_URLS, REQUESTS_PER_MINUTE
+from ..times import Moment, parse_zone
+from .report_methods import ReportMethods
 
 __all__ = ["Client"]
 
