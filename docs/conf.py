@@ -57,4 +57,4 @@ html_copy_source = False
 html_show_sphinx = False
 
 # How the sandbox makes its rows is its own affair, though the signature of an export names it.
-nitpick_ignore = [("py:class", "khoros_analytics.sandbox._rows.Recipe")]
+nitpick_ignore = [("py:class", "khoros_analytics.sandbox._data.recipe.Recipe")]

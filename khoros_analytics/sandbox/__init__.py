@@ -18,10 +18,10 @@ except ImportError as error:
 from .._clock import Clock
 from . import faults
 from ._clock import VirtualClock
-from ._exports import Export
-from ._faults import PHASES, Fault, Phase
+from ._fault_queue import PHASES, Fault, Phase
+from ._hosts.exports import Export
+from ._hosts.records import RecordedRequest
 from ._options import Options
-from ._records import RecordedRequest
 from ._sandbox import Sandbox
 
 __all__ = [

@@ -2,8 +2,8 @@
 
 from attrs import frozen
 
-from ._faults import Fault
-from ._wire import Spoil
+from ._fault_queue import Fault
+from ._wire.connection import Spoil
 
 __all__ = [
     "Cut",

@@ -7,8 +7,8 @@ from typing import Literal
 from attrs import Factory, define, field
 
 from .._clock import Clock
-from ._answers import Framing
 from ._clock import VirtualClock
+from ._wire.answers import Framing
 
 __all__ = ["DAY", "Options"]
 

@@ -5,14 +5,14 @@ from typing import Any, Self
 
 from attrs import define, field
 
-from ._api import Api
-from ._exports import Export, Exports
-from ._faults import Fault, Faults, Phase
-from ._files import Files
-from ._host import World
-from ._links import Links, Origins
+from ._fault_queue import Fault, Faults, Phase
+from ._hosts.api import Api
+from ._hosts.exports import Export, Exports
+from ._hosts.files import Files
+from ._hosts.host import World
+from ._hosts.links import Links, Origins
+from ._hosts.records import Log, RecordedRequest
 from ._options import Options
-from ._records import Log, RecordedRequest
 from ._server import Server
 
 __all__ = ["Sandbox"]

@@ -12,10 +12,10 @@ from werkzeug.exceptions import NotFound
 from werkzeug.serving import ThreadedWSGIServer, WSGIRequestHandler
 from werkzeug.wrappers import Request
 
-from ._answers import text
-from ._host import Host, Reply
-from ._records import Ticket
-from ._wire import CLEAN, Line, write
+from ._hosts.host import Host, Reply
+from ._hosts.records import Ticket
+from ._wire.answers import text
+from ._wire.connection import CLEAN, Line, write
 
 __all__ = ["Server"]
 

@@ -23,11 +23,11 @@ from typing import Any, ClassVar, Literal
 
 from attrs import field, frozen
 
-from ._answers import Answer, Pairs, page, refusal, text
-from ._body import Body
 from ._damage import Cut, EarlyEnd, Endless, ResetWithin, Slow, Spoiled, Stall, Truncated, Twice, WrongLength
-from ._faults import PHASES, Fault, Phase
-from ._wire import Spoil
+from ._data.body import Body
+from ._fault_queue import PHASES, Fault, Phase
+from ._wire.answers import Answer, Pairs, page, refusal, text
+from ._wire.connection import Spoil
 
 __all__ = [
     "PHASES",

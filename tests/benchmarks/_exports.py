@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from khoros_analytics.sandbox._columns import columns_of
-from khoros_analytics.sandbox._rows import Recipe
+from khoros_analytics.sandbox._data.columns import columns_of
+from khoros_analytics.sandbox._data.recipe import Recipe
 
 # The columns of a response are 34; these make them 40.
 _COLUMNS = (*columns_of("response"), "POST_ID", "AUTHOR_ID", "PRIORITY", "TAGS", "POST_COUNT", "CREATED_DATE")

@@ -20,7 +20,7 @@ from _figures import Figure, at_least, at_most, conclude, exactly, print_table
 from attrs import frozen
 
 from khoros_analytics import read_pandas
-from khoros_analytics.sandbox._rows import Recipe
+from khoros_analytics.sandbox._data.recipe import Recipe
 
 MB = 1_000_000
 SIZE = 200 * MB

@@ -9,7 +9,7 @@ import pytest
 
 from khoros_analytics import DownloadError, DownloadExpiredError, IncompleteDownloadError, KhorosError
 from khoros_analytics.sandbox import faults
-from khoros_analytics.sandbox._files import Files
+from khoros_analytics.sandbox._hosts.files import Files
 
 PIECE = 1024 * 1024
 BIG = {"size": 4 * PIECE}

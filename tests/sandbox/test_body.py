@@ -5,7 +5,7 @@ import gzip
 from hypothesis import given
 from hypothesis import strategies as st
 
-from khoros_analytics.sandbox._body import Body
+from khoros_analytics.sandbox._data.body import Body
 
 pieces = st.binary(max_size=12)
 bodies = st.builds(Body, pieces, st.binary(min_size=1, max_size=12), st.integers(0, 9), pieces)

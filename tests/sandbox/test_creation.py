@@ -4,7 +4,7 @@ import pytest
 import yaml
 
 from khoros_analytics.reports import REPORTS
-from khoros_analytics.sandbox import _checks
+from khoros_analytics.sandbox._hosts import checks as _checks
 
 BODY = [(name, verb) for name, row in REPORTS.items() for verb, place in row.other_verbs.items() if place == "body"]
 BODY.append(("conversation_history_action", "POST"))

@@ -9,8 +9,8 @@ import pytest
 from attrs import evolve
 
 from khoros_analytics.reports import REPORTS
-from khoros_analytics.sandbox._columns import ILLUSTRATIVE, columns_of
-from khoros_analytics.sandbox._rows import BLOCK_ROWS, Recipe
+from khoros_analytics.sandbox._data.columns import ILLUSTRATIVE, columns_of
+from khoros_analytics.sandbox._data.recipe import BLOCK_ROWS, Recipe
 
 START, END = 1_551_441_600_000, 1_556_712_000_000
 

@@ -6,7 +6,8 @@ from urllib.parse import urlsplit
 import pytest
 import requests
 
-from khoros_analytics.sandbox import _api, _wire
+from khoros_analytics.sandbox._hosts import api as _api
+from khoros_analytics.sandbox._wire import connection as _wire
 
 
 def connect(sandbox):

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Mapping
 from zoneinfo import ZoneInfo, available_timezones
 
-from ..reports import Kind, Parameter, Report
+from ...reports import Kind, Parameter, Report
 
 __all__ = ["Arguments", "gather", "mistake", "too_many_buckets"]
 

@@ -10,13 +10,13 @@ from typing import Literal
 
 from attrs import field, frozen
 
-from ..reports import Report
-from ._body import Body
-from ._checks import Arguments
-from ._faults import Fault
-from ._options import Options
-from ._rows import Recipe
-from .faults import JobFails, JobNeverEnds
+from ...reports import Report
+from .._data.body import Body
+from .._data.recipe import Recipe
+from .._fault_queue import Fault
+from .._options import Options
+from ..faults import JobFails, JobNeverEnds
+from .checks import Arguments
 
 __all__ = ["Export", "Exports", "Job", "Stage"]
 

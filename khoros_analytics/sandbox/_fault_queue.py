@@ -6,7 +6,7 @@ from typing import ClassVar, Literal, get_args
 
 from attrs import define, frozen
 
-from ._wire import CLEAN, Spoil
+from ._wire.connection import CLEAN, Spoil
 
 __all__ = ["PHASES", "Fault", "Faults", "Phase"]
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from attrs import evolve, field, frozen
 
-from ._faults import Fault, Phase
+from .._fault_queue import Fault, Phase
 
 __all__ = ["Log", "RecordedRequest", "Ticket"]
 

@@ -8,14 +8,14 @@ from urllib.parse import quote, unquote
 
 from werkzeug.wrappers import Request
 
-from ..reports import API_PREFIX, REPORTS, Report
-from ._answers import Answer, bare, envelope, refusal
-from ._checks import gather, mistake, too_many_buckets
-from ._exports import Export, Job
-from ._faults import Phase
-from ._host import Call, Host, World, not_allowed
-from ._lookups import TEAMS, TIMEZONES
-from .faults import JobState
+from ...reports import API_PREFIX, REPORTS, Report
+from .._data.lookups import TEAMS, TIMEZONES
+from .._fault_queue import Phase
+from .._wire.answers import Answer, bare, envelope, refusal
+from ..faults import JobState
+from .checks import gather, mistake, too_many_buckets
+from .exports import Export, Job
+from .host import Call, Host, World, not_allowed
 
 __all__ = ["Api"]
 

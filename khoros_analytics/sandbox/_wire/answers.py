@@ -5,7 +5,7 @@ from typing import Any, Literal
 
 from attrs import evolve, field, frozen
 
-from ._body import Body
+from .._data.body import Body
 
 __all__ = ["Answer", "Framing", "bare", "envelope", "page", "refusal", "text"]
 

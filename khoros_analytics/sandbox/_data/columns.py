@@ -15,7 +15,7 @@ from types import MappingProxyType
 
 from attrs import frozen
 
-from ..reports import REPORTS
+from ...reports import REPORTS
 
 __all__ = ["ILLUSTRATIVE", "Scene", "Value", "column", "columns_of"]
 

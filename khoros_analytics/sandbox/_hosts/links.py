@@ -5,8 +5,8 @@ import hmac
 import secrets
 from urllib.parse import urlencode
 
-from ._exports import Job
-from ._options import Options
+from .._options import Options
+from .exports import Job
 
 __all__ = ["Links", "Origins"]
 

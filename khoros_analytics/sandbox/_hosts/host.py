@@ -7,14 +7,14 @@ from urllib.parse import parse_qsl, urlsplit
 from attrs import frozen
 from werkzeug.wrappers import Request
 
-from ._answers import Answer, refusal
-from ._exports import Exports
-from ._faults import Fault, Faults, Phase
-from ._links import Links, Origins
-from ._options import Options
-from ._records import Log, RecordedRequest, Ticket
-from ._wire import CLEAN, Spoil
-from .faults import Delay, Fate, Instead, Reset
+from .._fault_queue import Fault, Faults, Phase
+from .._options import Options
+from .._wire.answers import Answer, refusal
+from .._wire.connection import CLEAN, Spoil
+from ..faults import Delay, Fate, Instead, Reset
+from .exports import Exports
+from .links import Links, Origins
+from .records import Log, RecordedRequest, Ticket
 
 __all__ = ["Call", "Host", "Reply", "World", "not_allowed"]
 

@@ -14,8 +14,8 @@ from zoneinfo import ZoneInfo
 
 from attrs import frozen
 
-from ._body import Body
-from ._columns import Scene, Value, column, columns_of
+from .body import Body
+from .columns import Scene, Value, column, columns_of
 
 __all__ = ["BLOCK_ROWS", "Recipe"]
 

@@ -10,10 +10,10 @@ from urllib.parse import unquote
 from attrs import evolve
 from werkzeug.http import http_date
 
-from ._answers import Answer, text
-from ._exports import Job
-from ._faults import Phase
-from ._host import Call, Host, not_allowed
+from .._fault_queue import Phase
+from .._wire.answers import Answer, text
+from .exports import Job
+from .host import Call, Host, not_allowed
 
 __all__ = ["Files"]
 

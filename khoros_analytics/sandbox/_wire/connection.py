@@ -17,7 +17,7 @@ from typing import Literal
 from attrs import frozen
 from werkzeug.http import http_date
 
-from ._answers import Answer
+from .answers import Answer
 
 __all__ = ["CLEAN", "Line", "Spoil", "reset", "write"]
 

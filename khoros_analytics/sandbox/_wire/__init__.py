@@ -1,0 +1,1 @@
+"""Bytes on a socket: answers, and how they are sent, whole or damaged on purpose. It may import ``_data``."""
