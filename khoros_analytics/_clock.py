@@ -31,14 +31,14 @@ class Clock:
         time.sleep(seconds)
 
     @contextmanager
-    def alarm(self, seconds: float, ring: Callable[[], None]) -> Iterator[None]:
-        """Call ``ring`` from another thread if the block is still running after so many seconds.
+    def alarm(self, seconds: float, expire: Callable[[], None]) -> Iterator[None]:
+        """Call ``expire`` from another thread if the block is still running after so many seconds.
 
         Args:
             seconds: How long the block may take.
-            ring: What to call then, once.
+            expire: What to call then, once.
         """
-        timer = threading.Timer(min(seconds, threading.TIMEOUT_MAX), ring)
+        timer = threading.Timer(min(seconds, threading.TIMEOUT_MAX), expire)
         timer.daemon = True
         try:
             timer.start()

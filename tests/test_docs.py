@@ -21,7 +21,7 @@ PAGES = [ROOT / "README.rst", *sorted((ROOT / "docs").glob("*.rst"))]
 SYBIL = Sybil(parsers=[DocTestParser(doctest.ELLIPSIS), PythonCodeBlockParser()])
 VARIABLES = {"USERNAME": "username", "PASSWORD": "password", "COMPANY_KEY": "company_key", "URL": "base_url"}
 # The one starts a server when it is imported, the other is run by its path and not installed.
-NOT_IMPORTED = {"__main__", "_generate"}
+NOT_IMPORTED = {"__main__", "generate"}
 
 
 def docstring_examples() -> list[doctest.DocTest]:
@@ -36,7 +36,7 @@ def sandbox(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Sandbox
     """A folder of one's own, and an environment in which ``Client()`` finds a sandbox."""
     monkeypatch.chdir(tmp_path)
     # A client that is made from the environment alone waits on the real clock, so its first look should be enough.
-    with Sandbox(looks=1) as sandbox:
+    with Sandbox(polls=1) as sandbox:
         for variable, setting in VARIABLES.items():
             monkeypatch.setenv(f"KHOROS_ANALYTICS_{variable}", sandbox.settings[setting])
         yield sandbox

@@ -15,12 +15,12 @@ import yaml
 
 import khoros_analytics
 from khoros_analytics import Client, Job, Metrics
-from khoros_analytics._client import report_methods as _report_methods
+from khoros_analytics._client import report_methods
 from khoros_analytics._client.report_methods import ReportMethods
 from khoros_analytics.reports import REPORTS
 
 TESTS = Path(__file__).parent
-GENERATOR = TESTS.parent / "khoros_analytics" / "_generate.py"
+GENERATOR = TESTS.parent / "khoros_analytics" / "_client" / "generate.py"
 FACTS = yaml.safe_load((TESTS / "facts" / "analytics-reports.yaml").read_text(encoding="utf-8"))
 # What each call has before its keywords, and after them.
 FIRST, LAST = ["self", "start", "end"], ["fresh", "extra"]
@@ -48,15 +48,15 @@ def generator():
 def test_file_on_disk(generator):
     """The file is what the generator makes of the table: nobody has edited it, and nobody forgot to run it."""
     made = generator.render(list(generator.load_table().REPORTS.values()))
-    assert (GENERATOR.parent / "_report_methods.py").read_text(encoding="utf-8") == made
+    assert (GENERATOR.parent / "report_methods.py").read_text(encoding="utf-8") == made
 
 
 def test_check(generator, tmp_path, monkeypatch, capsys):
     """``--check`` fails where the file is another one, and says what to run; without it the file is written."""
-    monkeypatch.setattr(generator, "TARGET", tmp_path / "_report_methods.py")
+    monkeypatch.setattr(generator, "TARGET", tmp_path / "report_methods.py")
     generator.TARGET.write_text("edited by hand")
     assert generator.main(["--check"]) == 1
-    assert capsys.readouterr().err == "_report_methods.py is not what the table says; run: nox -s generate\n"
+    assert capsys.readouterr().err == "report_methods.py is not what the table says; run: nox -s generate\n"
     assert generator.TARGET.read_text() == "edited by hand"
     assert generator.main([]) == 0
     assert generator.main(["--check"]) == 0
@@ -130,7 +130,7 @@ def test_passes_everything_on(name):
 def test_metrics(name):
     """Known metrics are literals to type checkers and constants to Tab, named as on the wire."""
     constants = vars(getattr(Metrics, name))
-    alias = getattr(_report_methods, "".join(word.capitalize() for word in name.split("_")) + "Metric")
+    alias = getattr(report_methods, "".join(word.capitalize() for word in name.split("_")) + "Metric")
     for metric in REPORTS[name].metrics:
         assert constants[metric.name.upper()] == metric.name
         assert metric.name in get_args(alias)

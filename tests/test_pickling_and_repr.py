@@ -34,7 +34,7 @@ from khoros_analytics._jobs.remote import Export
 from khoros_analytics._journal.token import JobIdentity
 from khoros_analytics._protocol.arguments import encode
 from khoros_analytics._protocol.lookups import Team, TimeZone
-from khoros_analytics._protocol.messages import Action, Call, Created, Reply
+from khoros_analytics._protocol.messages import Call, Created, Phase, Reply
 from khoros_analytics._protocol.urls import Target
 from khoros_analytics.reports import REPORTS
 from khoros_analytics.sandbox import VirtualClock
@@ -93,10 +93,8 @@ SAMPLES = {
 }
 # What hides behind the public ones, and is shown when somebody looks inside.
 INNER = {
-    "Call": lambda: Call(Action.STATUS, "job", "GET", Target(STATUS_URL, at_home=True), (("companyKey", KEY),)),
-    "Call with a form": lambda: Call(
-        Action.CREATE, "x", "POST", Target(LINK, at_home=False), (), (("companyKey", KEY),)
-    ),
+    "Call": lambda: Call(Phase.STATUS, "job", "GET", Target(STATUS_URL, is_api=True), (("companyKey", KEY),)),
+    "Call with a form": lambda: Call(Phase.CREATE, "x", "POST", Target(LINK, is_api=False), (), (("companyKey", KEY),)),
     "Created": lambda: Created("w", "r", STATUS_URL),
     "Credentials": lambda: Credentials(USER, PASSWORD, KEY),
     "Authentication": lambda: make_client()._transport._auth,

@@ -1,4 +1,4 @@
-"""When to look at a job again: the law of the pauses, what is learned, and the figures that come of it."""
+"""When to poll at a job again: the law of the pauses, what is learned, and the figures that come of it."""
 
 import random
 import statistics
@@ -10,18 +10,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from khoros_analytics._clock import Deadline
-from khoros_analytics._jobs.polling import Durations, pause, watch
+from khoros_analytics._jobs.polling import Durations, pause, poll_until
 from khoros_analytics.sandbox import VirtualClock
 
 MANY = 5000
-"""More looks than any watch of these tests needs."""
+"""More polls than any poll_until of these tests needs."""
 
 ages = st.floats(0, 10**6)
 durations = st.floats(0.01, 10**5)
 
 
-def looks(done_after, *, fastest=None, seconds=10**6, fresh=True):
-    """Watch a job that is done after so many seconds; return the times of all looks, and what came of it."""
+def polls(done_after, *, fastest=None, seconds=10**6, pause_first=True):
+    """Watchdog a job that is done after so many seconds; return the times of all polls, and what came of it."""
     clock = VirtualClock()
     born = clock.monotonic()
 
@@ -30,13 +30,19 @@ def looks(done_after, *, fastest=None, seconds=10**6, fresh=True):
 
     seen = []
 
-    def look():
+    def poll():
         seen.append(age())
-        assert len(seen) < MANY, "it looks again and again without any pause"
+        assert len(seen) < MANY, "it polls again and again without any pause"
         return age() >= done_after
 
-    found = watch(
-        look, bool, sleep=clock.sleep, deadline=Deadline(clock, seconds), age=age, fastest=fastest, fresh=fresh
+    found = poll_until(
+        poll,
+        bool,
+        sleep=clock.sleep,
+        deadline=Deadline(clock, seconds),
+        age=age,
+        fastest=fastest,
+        pause_first=pause_first,
     )
     return seen, found, age()
 
@@ -52,7 +58,7 @@ def test_pause(age):
 
 @given(durations, ages)
 def test_pause_before_the_fastest(fastest, age):
-    """Where the fastest is known, the first look comes just before it; nobody waits 5 minutes without one."""
+    """Where the fastest is known, the first poll comes just before it; nobody waits 5 minutes without one."""
     if age < 0.97 * fastest:
         assert age + pause(age, fastest) <= fastest
         assert pause(age, fastest) == pytest.approx(min(0.97 * fastest - age, 300.0))
@@ -60,7 +66,7 @@ def test_pause_before_the_fastest(fastest, age):
 
 @given(durations, ages)
 def test_pause_after_the_fastest(fastest, age):
-    """From there on it looks more finely: about 10 % of the age, and never more than that of the fastest or 15 s."""
+    """From there on it polls more finely: about 10 % of the age, and never more than that of the fastest or 15 s."""
     if age >= 0.97 * fastest:
         assert 1.0 <= pause(age, fastest) <= max(15.0, 0.135 * fastest)
         if 1.0 < pause(age, fastest) < 15.0:
@@ -142,7 +148,7 @@ def test_durations_of_threads():
 
 def test_looks_of_a_new_job():
     """A new job is looked at after 3 seconds first, then ever more seldom, until it is done."""
-    seen, found, _ = looks(60)
+    seen, found, _ = polls(60)
     assert found is True
     assert seen[:4] == pytest.approx([3.0, 6.0, 9.0, 12.0])
     assert all(later - earlier == pytest.approx(pause(earlier)) for earlier, later in pairwise(seen))
@@ -150,51 +156,51 @@ def test_looks_of_a_new_job():
 
 
 def test_a_job_is_new_unless_somebody_knows_better():
-    """A watch begins with a pause: a look right after the start would be wasted."""
+    """A poll_until begins with a pause: a poll right after the start would be wasted."""
     clock = VirtualClock()
     began = clock.monotonic()
-    watch(lambda: True, bool, sleep=clock.sleep, deadline=Deadline(clock, 100), age=lambda: 0.0)
+    poll_until(lambda: True, bool, sleep=clock.sleep, deadline=Deadline(clock, 100), age=lambda: 0.0)
     assert clock.monotonic() - began == pytest.approx(3.0)
 
 
 def test_looks_of_a_known_job():
     """A job that was started earlier is looked at without a pause."""
-    assert looks(0, fresh=False) == ([0.0], True, 0.0)
+    assert polls(0, pause_first=False) == ([0.0], True, 0.0)
 
 
 def test_looks_of_a_learned_job():
-    """Where the fastest is known, the first look comes just before it."""
-    seen, _, _ = looks(100, fastest=100.0)
+    """Where the fastest is known, the first poll comes just before it."""
+    seen, _, _ = polls(100, fastest=100.0)
     assert seen[0] == pytest.approx(97.0)
     assert len(seen) == 2
 
 
 @given(st.floats(0.6, 4000), durations | st.none())
 def test_last_look(seconds, fastest):
-    """A watch that ends without success has its last look half a second before its deadline, and is over in time."""
-    seen, found, end = looks(float("inf"), fastest=fastest, seconds=seconds)
+    """Polling that ends without success polls last half a second before its deadline, and is over in time."""
+    seen, found, end = polls(float("inf"), fastest=fastest, seconds=seconds)
     assert found is None
     assert seen[-1] == pytest.approx(seconds - 0.5, abs=1e-3)
     assert end <= seconds
 
 
 @pytest.mark.parametrize("seconds", [0.0, 0.3, -5.0])
-@pytest.mark.parametrize("fresh", [True, False])
-def test_no_time(seconds, fresh):
-    """Without any time there is still one look: a job that is done is found."""
-    assert looks(0, seconds=seconds, fresh=fresh) == ([0.0], True, 0.0)
-    assert looks(9, seconds=seconds, fresh=fresh) == ([0.0], None, 0.0)
+@pytest.mark.parametrize("pause_first", [True, False])
+def test_no_time(seconds, pause_first):
+    """Without any time there is still one poll: a job that is done is found."""
+    assert polls(0, seconds=seconds, pause_first=pause_first) == ([0.0], True, 0.0)
+    assert polls(9, seconds=seconds, pause_first=pause_first) == ([0.0], None, 0.0)
 
 
 def test_errors_of_a_look():
-    """An error of a look ends the watch as it is."""
+    """An error of a poll ends the poll_until as it is."""
     clock = VirtualClock()
 
-    def look():
+    def poll():
         raise LookupError("gone")
 
     with pytest.raises(LookupError, match="gone"):
-        watch(look, bool, sleep=clock.sleep, deadline=Deadline(clock, 100), age=lambda: 0.0)
+        poll_until(poll, bool, sleep=clock.sleep, deadline=Deadline(clock, 100), age=lambda: 0.0)
 
 
 # ---- the figures
@@ -208,12 +214,12 @@ def overshoot(done_after, seen):
 
 
 def test_figures_without_knowledge():
-    """Log-normal jobs (median 60 s, sigma 1): at most 10 looks in a first minute, 14 in all, 13 % late, on average."""
+    """Log-normal jobs (median 60 s, sigma 1): at most 10 polls in a first minute, 14 in all, 13 % late, on average."""
     dice = random.Random(20190501)
     first_minutes, counts, late, lasted = [], [], 0.0, 0.0
     for _ in range(JOBS):
         done_after = dice.lognormvariate(4.0943, 1.0)
-        seen, _, _ = looks(done_after)
+        seen, _, _ = polls(done_after)
         first_minutes.append(sum(at <= MEDIAN for at in seen))
         counts.append(len(seen))
         late += seen[-1] - done_after
@@ -224,7 +230,7 @@ def test_figures_without_knowledge():
 
 
 def test_figures_with_knowledge():
-    """After 20 exports whose durations vary by sigma 0.2: at most 5 looks, 8 % late, on average."""
+    """After 20 exports whose durations vary by sigma 0.2: at most 5 polls, 8 % late, on average."""
     dice = random.Random(20190502)
     counts, lates = [], []
     for _ in range(JOBS):
@@ -233,7 +239,7 @@ def test_figures_with_knowledge():
         for _ in range(20):
             past.note("kind", typical * dice.lognormvariate(0, 0.2))
         done_after = typical * dice.lognormvariate(0, 0.2)
-        seen, _, _ = looks(done_after, fastest=past.fastest("kind"))
+        seen, _, _ = polls(done_after, fastest=past.fastest("kind"))
         counts.append(len(seen))
         lates.append(overshoot(done_after, seen))
     assert statistics.mean(counts) <= 5

@@ -29,7 +29,7 @@ from khoros_analytics._http.redaction import Redactor
 from khoros_analytics._protocol.arguments import encode
 from khoros_analytics._protocol.calls import create_call, download_call, status_call
 from khoros_analytics._protocol.lookups import lookup_call, parse_rows
-from khoros_analytics._protocol.messages import EXCERPT, Action, Call, Created, Reply, Status, Verdict
+from khoros_analytics._protocol.messages import EXCERPT, Call, Created, Phase, Reply, Status, Verdict
 from khoros_analytics._protocol.replies import parse_created, parse_retry_after, parse_status, raise_for_status
 from khoros_analytics._protocol.urls import BaseUrl, Target
 from khoros_analytics.reports import REPORTS
@@ -45,8 +45,8 @@ BASE = BaseUrl.parse(FACTS["servers"]["us"])
 NOW = 1_556_712_000.0
 
 
-def call(action=Action.STATUS):
-    return Call(action, "job w (conversation)", "GET", Target(BASE.api("x"), at_home=True))
+def call(phase=Phase.STATUS):
+    return Call(phase, "job w (conversation)", "GET", Target(BASE.api("x"), is_api=True))
 
 
 def reply(body=b"", status=200, **more):
@@ -71,10 +71,10 @@ CREATED = Created("w", "r")
 
 # Every reader of an answer, with the call that it belongs to.
 READERS = {
-    "creation": lambda answer: parse_created(call(Action.CREATE), answer),
-    "status": lambda answer: parse_status(call(Action.STATUS), answer, CREATED),
-    "teams": lambda answer: parse_rows(call(Action.LOOKUP), answer, Team),
-    "timezones": lambda answer: parse_rows(call(Action.LOOKUP), answer, TimeZone),
+    "create": lambda answer: parse_created(call(Phase.CREATE), answer),
+    "status": lambda answer: parse_status(call(Phase.STATUS), answer, CREATED),
+    "teams": lambda answer: parse_rows(call(Phase.LOOKUP), answer, Team),
+    "timezones": lambda answer: parse_rows(call(Phase.LOOKUP), answer, TimeZone),
 }
 readers = pytest.mark.parametrize("reader", READERS)
 
@@ -119,8 +119,8 @@ def test_creation_call(name):
     made = create_call(BASE, request, KEY)
     path = FACTS["prefix"] + FACTS["paths"][fact.get("path", "default")].format(report=name)
 
-    assert (made.action, made.method) == (Action.CREATE, fact["verb"])
-    assert made.target == Target(FACTS["servers"]["us"] + path, at_home=True)
+    assert (made.phase, made.method) == (Phase.CREATE, fact["verb"])
+    assert made.target == Target(FACTS["servers"]["us"] + path, is_api=True)
     assert made.query[0] == ("companyKey", KEY)
     if fact["sends"].startswith("form body"):
         assert made.query[1:] == (("raiselimit", "true"),)
@@ -146,8 +146,8 @@ def test_extra_travels_with_the_arguments():
 def test_status_call_of_the_samples(name):
     """The status URL of a creation answer is asked exactly as given; without one the ids and the key make it."""
     result = json.loads(SAMPLES[name])["result"]
-    made = status_call(BASE, "a job", parse_created(call(Action.CREATE), reply(SAMPLES[name])), KEY)
-    assert (made.action, made.method, made.target.at_home) == (Action.STATUS, "GET", True)
+    made = status_call(BASE, "a job", parse_created(call(Phase.CREATE), reply(SAMPLES[name])), KEY)
+    assert (made.phase, made.method, made.target.is_api) == (Phase.STATUS, "GET", True)
     if result.get("statusUrl"):
         assert (made.target.url, made.query) == (result["statusUrl"], ())
     else:
@@ -187,9 +187,9 @@ def test_download_call():
     """A link is asked exactly as given, with credentials only where its path is the API's."""
     link = json.loads(SAMPLES["status-ready"])["result"]["jobInfo"]["downloadUrl"]
     made = download_call(BASE, "a job", link, {"Range": "bytes=1-"})
-    assert (made.action, made.method, made.query) == (Action.DOWNLOAD, "GET", ())
-    assert (made.target, dict(made.headers)) == (Target(link, at_home=True), {"Range": "bytes=1-"})
-    assert not download_call(BASE, "a job", "https://files.example/a?s=1", {}).target.at_home
+    assert (made.phase, made.method, made.query) == (Phase.DOWNLOAD, "GET", ())
+    assert (made.target, dict(made.headers)) == (Target(link, is_api=True), {"Range": "bytes=1-"})
+    assert not download_call(BASE, "a job", "https://files.example/a?s=1", {}).target.is_api
     with pytest.raises(UntrustedUrlError):
         download_call(BASE, "a job", "", {})
 
@@ -199,7 +199,7 @@ def test_lookup_call(name):
     """A look-up asks the facts' path with the company key."""
     fact = FACTS["lookups"][name]
     made = lookup_call(BASE, name, tuple(fact["path"].strip("/").split("/")), (("companyKey", KEY),))
-    assert (made.action, made.method, made.target.at_home) == (Action.LOOKUP, fact["verb"], True)
+    assert (made.phase, made.method, made.target.is_api) == (Phase.LOOKUP, fact["verb"], True)
     assert made.target.url == f"{BASE}{FACTS['prefix']}{fact['path']}"
 
 
@@ -210,7 +210,7 @@ def test_lookup_call(name):
 def test_created_samples(name):
     """Every creation sample gives the ids that it holds, with URLs or without."""
     result = json.loads(SAMPLES[name])["result"]
-    created = parse_created(call(Action.CREATE), reply(SAMPLES[name]))
+    created = parse_created(call(Phase.CREATE), reply(SAMPLES[name]))
     assert created == Created(result["workflowId"], result["runId"], result.get("statusUrl", ""))
 
 
@@ -236,14 +236,14 @@ def test_status_samples(name, verdict):
 
 def test_teams_sample():
     """The teams of the sample are read with all their fields."""
-    teams = parse_rows(call(Action.LOOKUP), reply(SAMPLES["teams"]), Team)
+    teams = parse_rows(call(Phase.LOOKUP), reply(SAMPLES["teams"]), Team)
     assert teams[0] == Team("4c1d5194-8946-4e7f-aa8e-6315b3379bf3", 6222, "North West", None, 3)
     assert [team.team_id for team in teams] == [6222, 7031]
 
 
 def test_timezones_sample():
     """The time zones of the sample are read with all their fields."""
-    zones = parse_rows(call(Action.LOOKUP), reply(SAMPLES["timezones"]), TimeZone)
+    zones = parse_rows(call(Phase.LOOKUP), reply(SAMPLES["timezones"]), TimeZone)
     assert zones[1] == TimeZone("Pacific/Apia", "Samoa Daylight Time", "SDT", "+14:00", 50400000)
     assert [zone.offset_millis for zone in zones] == [-43200000, 50400000]
 
@@ -314,7 +314,7 @@ def test_bad_reply(reader, status, body, kind, message, started):  # noqa: PLR09
     assert message in str(error)
     assert str(error).startswith("job w (conversation): the server ")
     assert error.status_code == status
-    assert error.may_have_started is (started if reader == "creation" else None)
+    assert error.may_have_started is (started if reader == "create" else None)
 
 
 @pytest.mark.parametrize("status", [404, 410])
@@ -323,7 +323,7 @@ def test_not_found(status):
     gone = failure("status", reply("nothing here", status))
     assert type(gone) is RequestRejectedError
     assert "does not know this job: it keeps an export for 24 hours; start it again" in str(gone)
-    refused = failure("creation", reply("nothing here", status))
+    refused = failure("create", reply("nothing here", status))
     assert "refuses the request" in str(refused)
     assert refused.may_have_started is False
 
@@ -343,7 +343,7 @@ NO_JOB = [
 @pytest.mark.parametrize("body", NO_JOB)
 def test_creation_without_ids(body):
     """A creation answer without both ids is unexpected, and the export may run all the same."""
-    error = failure("creation", reply(body))
+    error = failure("create", reply(body))
     assert type(error) is UnexpectedReplyError
     assert error.may_have_started is True
 
@@ -382,13 +382,13 @@ def test_creation_in_other_shapes():
         {**ids, "statusUrl": None},
         {**ids, "statusUrl": 5},
     ):
-        assert READERS["creation"](reply(envelope(result))) == Created("w", "r/+=")
+        assert READERS["create"](reply(envelope(result))) == Created("w", "r/+=")
 
 
 def test_byte_order_mark_and_white_space():
     """JSON is JSON, with a byte order mark or white space around it."""
     body = b"\xef\xbb\xbf\r\n" + SAMPLES["create-without-urls"] + b"\n"
-    assert READERS["creation"](reply(body)).run_id == "23Sh5Bd9Y9UAehNOtA"
+    assert READERS["create"](reply(body)).run_id == "23Sh5Bd9Y9UAehNOtA"
 
 
 # ---- what a status says
@@ -450,7 +450,7 @@ def test_unknown_fields_are_survived():
     row = {"uuid": "u", "teamId": 1, "name": "n", "description": None, "numberOfMembers": 0, "new": True}
     assert READERS["teams"](reply(envelope([row]))) == [Team("u", 1, "n", None, 0)]
     body = {**envelope({"workflowId": "w", "runId": "r", "new": 1}), "newer": 2}
-    assert READERS["creation"](reply(body)) == Created("w", "r")
+    assert READERS["create"](reply(body)) == Created("w", "r")
 
 
 def test_counts_and_reason():
@@ -489,7 +489,7 @@ def test_no_secret_in_a_reason():
 def test_excerpts_are_short():
     """A long answer is cut: a message stays readable, and so does a refusal in the server's words."""
     for answer in (reply("x" * 100_000, 500), reply(envelope("x" * 100_000)), reply("x " * 100_000)):
-        assert len(str(failure("creation", answer))) < 3 * EXCERPT + 200
+        assert len(str(failure("create", answer))) < 3 * EXCERPT + 200
 
 
 def test_excerpt_is_one_line():
@@ -552,11 +552,11 @@ def test_retry_after_round_trip(seconds):
 @pytest.mark.parametrize(("status", "kind"), [(429, RateLimitError), (503, ServerError), (500, ServerError)])
 def test_retry_after_in_errors(status, kind):
     """The wait that a server asks for is an attribute of the error, and in its message."""
-    error = failure("creation", reply("", status, retry_after=90.0))
+    error = failure("create", reply("", status, retry_after=90.0))
     assert type(error) is kind
     assert error.retry_after == 90.0
     assert "asks to wait 90 s" in str(error)
-    assert failure("creation", reply("", status)).retry_after is None
+    assert failure("create", reply("", status)).retry_after is None
 
 
 # ---- the law
@@ -613,7 +613,7 @@ def test_any_reply(reader, status, body, retry_after):
     if isinstance(found, KhorosError):
         assert isinstance(found, ApiError)
         assert found.status_code == status
-        assert (found.may_have_started is None) == (reader != "creation")
+        assert (found.may_have_started is None) == (reader != "create")
     else:
         assert 200 <= status < 300
         assert isinstance(found, Created | Status | list)
@@ -624,16 +624,14 @@ def test_any_file_status(status, body):
     """A download's answer passes with a 2xx, and is an ApiError otherwise."""
     answer = reply(body, status)
     if 200 <= status < 300:
-        raise_for_status(call(Action.DOWNLOAD), answer)
+        raise_for_status(call(Phase.DOWNLOAD), answer)
     else:
         with pytest.raises(ApiError):
-            raise_for_status(call(Action.DOWNLOAD), answer)
+            raise_for_status(call(Phase.DOWNLOAD), answer)
 
 
 def test_attempts_for_people():
     """A line of a job's history says when, what and with which outcome; a wait shows with its reason."""
     at = datetime(2019, 5, 1, 12, 0, 5, tzinfo=UTC)
     assert str(Attempt(at, "status", "HTTP 200", 0.5)) == "12:00:05 status: HTTP 200"
-    assert (
-        str(Attempt(at, "creation", "HTTP 429", 12.34, "quota")) == "12:00:05 creation after 12.3 s (quota): HTTP 429"
-    )
+    assert str(Attempt(at, "create", "HTTP 429", 12.34, "quota")) == "12:00:05 create after 12.3 s (quota): HTTP 429"

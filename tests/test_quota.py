@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from khoros_analytics import Client, JobTimeoutError
 from khoros_analytics._clock import Clock, Deadline
-from khoros_analytics._http.quota import Quota, share_of
+from khoros_analytics._http.quota import Quota, quota_for
 from khoros_analytics.sandbox import VirtualClock
 
 FOREVER = 10**9
@@ -56,12 +56,12 @@ class SteppedClock(VirtualClock):
 
 def use(share, clock, took=0.0):
     """Make one request; return when it started and when its answer began."""
-    share.enter(Deadline(clock, FOREVER))
+    share.acquire(Deadline(clock, FOREVER))
     started = clock.monotonic()
     if took:
         clock.sleep(took)
     answered = clock.monotonic()
-    share.leave()
+    share.release()
     return started, answered
 
 
@@ -80,7 +80,7 @@ def clock():
 def test_no_wait_below_the_limit(clock):
     """As many requests as the limit allows start at once."""
     share = Quota(clock).share(20)
-    waits = [share.enter(Deadline(clock, FOREVER)) for _ in range(20)]
+    waits = [share.acquire(Deadline(clock, FOREVER)) for _ in range(20)]
     assert waits == [0.0] * 20
 
 
@@ -89,7 +89,7 @@ def test_the_next_one_waits(clock):
     share = Quota(clock).share(2)
     use(share, clock, took=7.0)
     use(share, clock)
-    assert share.enter(Deadline(clock, FOREVER)) == pytest.approx(60.0)
+    assert share.acquire(Deadline(clock, FOREVER)) == pytest.approx(60.0)
 
 
 @given(
@@ -151,9 +151,9 @@ def test_first_come_first_served():
     served = []
 
     def work(name):
-        share.enter(Deadline(clock, FOREVER))
+        share.acquire(Deadline(clock, FOREVER))
         served.append(name)
-        share.leave()
+        share.release()
         clock.finish()
 
     threads = [threading.Thread(target=work, args=(name,)) for name in range(6)]
@@ -192,9 +192,9 @@ def test_deadline(clock):
     use(share, clock)
     began = clock.monotonic()
     with pytest.raises(JobTimeoutError, match="the time was up while waiting for the quota of 1 requests a minute"):
-        share.enter(Deadline(clock, 12.0))
+        share.acquire(Deadline(clock, 12.0))
     assert clock.monotonic() - began == pytest.approx(12.0)
-    assert share.enter(Deadline(clock, FOREVER)) == pytest.approx(48.0)
+    assert share.acquire(Deadline(clock, FOREVER)) == pytest.approx(48.0)
 
 
 def test_interruption(clock):
@@ -209,9 +209,9 @@ def test_interruption(clock):
 
     quota._clock = Interrupting(clock.monotonic())
     with pytest.raises(KeyboardInterrupt):
-        share.enter(Deadline(clock, FOREVER))
+        share.acquire(Deadline(clock, FOREVER))
     quota._clock = clock
-    assert share.enter(Deadline(clock, FOREVER)) == pytest.approx(60.0)
+    assert share.acquire(Deadline(clock, FOREVER)) == pytest.approx(60.0)
 
 
 def test_long_waits_are_logged(clock, caplog):
@@ -229,11 +229,11 @@ def test_long_waits_are_logged(clock, caplog):
 
 def test_one_quota_per_account(clock):
     """Clients of the same server and company share a quota; those of another one, or on another clock, do not."""
-    share = share_of("https://a.example", "key", clock, 20)
-    assert share_of("https://a.example", "key", clock, 5).quota is share.quota
-    assert share_of("https://b.example", "key", clock, 20).quota is not share.quota
-    assert share_of("https://a.example", "another", clock, 20).quota is not share.quota
-    assert share_of("https://a.example", "key", VirtualClock(), 20).quota is not share.quota
+    share = quota_for("https://a.example", "key", clock, 20)
+    assert quota_for("https://a.example", "key", clock, 5).quota is share.quota
+    assert quota_for("https://b.example", "key", clock, 20).quota is not share.quota
+    assert quota_for("https://a.example", "another", clock, 20).quota is not share.quota
+    assert quota_for("https://a.example", "key", VirtualClock(), 20).quota is not share.quota
 
 
 def test_clients_share_a_quota():
@@ -246,19 +246,19 @@ def test_clients_share_a_quota():
 
 def test_quota_outlives_its_clients(clock):
     """A new client of the same account still waits for what an earlier one asked."""
-    share = share_of("https://c.example", "key", clock, 1)
+    share = quota_for("https://c.example", "key", clock, 1)
     use(share, clock)
     del share
     gc.collect()
-    assert share_of("https://c.example", "key", clock, 1).enter(Deadline(clock, FOREVER)) == pytest.approx(60.0)
+    assert quota_for("https://c.example", "key", clock, 1).enter(Deadline(clock, FOREVER)) == pytest.approx(60.0)
 
 
 def test_keys_are_not_kept(clock, monkeypatch):
     """No company key can be read from what the process remembers of its accounts."""
     kept = {}
     monkeypatch.setattr("khoros_analytics._http.quota._quotas", kept)
-    share_of("https://a.example", "the company key", Clock(), 20)
-    share = share_of("https://a.example", "the company key", clock, 20)
+    quota_for("https://a.example", "the company key", Clock(), 20)
+    share = quota_for("https://a.example", "the company key", clock, 20)
     assert len(kept) == len(vars(clock)["_quotas"]) == 1
     assert "the company key" not in f"{vars(clock)}"
     assert "the company key" not in f"{kept} {vars(share)} {vars(share.quota)}"
@@ -268,7 +268,7 @@ def test_forgotten_accounts_take_no_memory():
     """An account that nobody uses any more is forgotten once its last request is a minute old."""
     clock = VirtualClock()
     for number in range(50):
-        use(share_of("https://a.example", str(number), clock, 20), clock)
+        use(quota_for("https://a.example", str(number), clock, 20), clock)
         clock.sleep(61)
     assert len(vars(clock)["_quotas"]) <= 2
 
@@ -276,7 +276,7 @@ def test_forgotten_accounts_take_no_memory():
 def test_forgotten_clocks_take_no_memory():
     """What counts on a clock of one's own goes with that clock."""
     clock = VirtualClock()
-    use(share_of("https://a.example", "key", clock, 20), clock)
+    use(quota_for("https://a.example", "key", clock, 20), clock)
     gone = weakref.ref(clock)
     del clock
     gc.collect()

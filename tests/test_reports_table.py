@@ -12,7 +12,7 @@ from khoros_analytics import Team, TimeZone
 from khoros_analytics.reports import API_PREFIX, BASE_URLS, REPORTS, REQUESTS_PER_MINUTE, Kind, Metric
 
 FACTS = yaml.safe_load((Path(__file__).parent / "facts" / "analytics-reports.yaml").read_text(encoding="utf-8"))
-GENERATOR = Path(__file__).parent.parent / "khoros_analytics" / "_generate.py"
+GENERATOR = Path(__file__).parent.parent / "khoros_analytics" / "_client" / "generate.py"
 
 # The two flags of business hours are one choice in Python.
 ONE_CHOICE = {"enableBusinessHour": ("true", "true"), "businessHourType": ("true", "false")}
@@ -204,4 +204,4 @@ def test_a_new_row_is_all_it_takes():
     ):
         assert after.count(line) == before.count(line) + 1, line
     assert "    raw_survey: Final = _RawSurveyMetrics" in after
-    compile(after, "_report_methods.py", "exec")
+    compile(after, "report_methods.py", "exec")

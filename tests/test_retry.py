@@ -27,7 +27,7 @@ from khoros_analytics import (
 from khoros_analytics import errors as all_errors
 from khoros_analytics._clock import Deadline
 from khoros_analytics._http.retry import FailuresInARow, is_transient, may_repeat, repeat
-from khoros_analytics._protocol.messages import Action
+from khoros_analytics._protocol.messages import Phase
 from khoros_analytics.sandbox import VirtualClock
 
 NEVER, SAFE, ALWAYS = "never", "safe", "always"
@@ -95,17 +95,17 @@ def failing(*outcomes, log=None):
     return attempt
 
 
-def run(attempt, clock, *, action=Action.STATUS, seconds=10_000.0, retries=5, failures=None):
+def run(attempt, clock, *, phase=Phase.STATUS, seconds=10_000.0, retries=5, failures=None):
     deadline = Deadline(clock, seconds)
-    return repeat(attempt, action, sleep=clock.sleep, deadline=deadline, retries=retries, failures=failures)
+    return repeat(attempt, phase, sleep=clock.sleep, deadline=deadline, retries=retries, failures=failures)
 
 
 @pytest.mark.parametrize(("error", "rule"), RULES)
-@pytest.mark.parametrize("action", [Action.STATUS, Action.DOWNLOAD, Action.LOOKUP])
-def test_what_changes_nothing(action, error, rule):
+@pytest.mark.parametrize("action", [Phase.STATUS, Phase.DOWNLOAD, Phase.LOOKUP])
+def test_what_changes_nothing(phase, error, rule):
     """Whatever starts no export is repeated on anything transient."""
     assert is_transient(error) is (rule != NEVER)
-    assert may_repeat(action, error) is (rule != NEVER)
+    assert may_repeat(phase, error) is (rule != NEVER)
 
 
 @pytest.mark.parametrize("may_have_started", [None, True, False])
@@ -113,7 +113,7 @@ def test_what_changes_nothing(action, error, rule):
 def test_creation(error, rule, may_have_started, monkeypatch):
     """A creation call is repeated only when the server certainly did not act on it."""
     monkeypatch.setattr(error, "may_have_started", may_have_started, raising=False)
-    assert may_repeat(Action.CREATE, error) is (rule == SAFE and may_have_started is False)
+    assert may_repeat(Phase.CREATE, error) is (rule == SAFE and may_have_started is False)
 
 
 def test_every_error_has_a_rule():
@@ -170,7 +170,7 @@ def test_not_repeatable_is_raised_at_once(clock):
     error = ServerError("500", status_code=500, may_have_started=True)
     attempt = failing(error)
     with pytest.raises(ServerError) as caught:
-        run(attempt, clock, action=Action.CREATE)
+        run(attempt, clock, phase=Phase.CREATE)
     assert caught.value is error
     assert (len(attempt.calls), clock.slept) == (1, [])
 
@@ -216,7 +216,7 @@ def test_many_retries(retries):
 def test_retry_after(clock, kind, asked, waited):
     """What a server asks to wait is waited exactly, up to two minutes."""
     error = kind("busy", retry_after=asked, status_code=429 if kind is RateLimitError else 503, may_have_started=False)
-    assert run(failing(error, "value"), clock, action=Action.CREATE) == "value"
+    assert run(failing(error, "value"), clock, phase=Phase.CREATE) == "value"
     assert clock.slept == [waited]
 
 
@@ -241,7 +241,7 @@ def test_deadline_ends_the_waiting(clock, monkeypatch, seconds, error):
         raise error
 
     with pytest.raises(JobTimeoutError):
-        repeat(attempt, Action.STATUS, sleep=clock.sleep, deadline=deadline, retries=1000)
+        repeat(attempt, Phase.STATUS, sleep=clock.sleep, deadline=deadline, retries=1000)
     assert -1.0 < deadline.remaining() <= 0.0
 
 
@@ -258,7 +258,7 @@ def test_last_attempt_before_the_deadline(clock, monkeypatch):
         raise TransportError("x")
 
     with pytest.raises(JobTimeoutError):
-        repeat(attempt, Action.STATUS, sleep=clock.sleep, deadline=deadline, retries=1000)
+        repeat(attempt, Phase.STATUS, sleep=clock.sleep, deadline=deadline, retries=1000)
     assert left == [5.0, 4.5, 3.5, 1.5, 0.5, 0.0]
 
 

@@ -11,7 +11,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from khoros_analytics import ParameterError
-from khoros_analytics._http.credentials import account_mark
+from khoros_analytics._http.credentials import account_id
 from khoros_analytics._journal.token import JobIdentity, read_token, write_token
 from khoros_analytics._protocol.arguments import ExportRequest, encode
 from khoros_analytics._protocol.messages import Created
@@ -20,7 +20,7 @@ from khoros_analytics.times import Window
 
 KEY = "a company key"
 ORIGIN = "https://analytics-api.app.lithium.com"
-MARK = account_mark(ORIGIN, KEY)
+MARK = account_id(ORIGIN, KEY)
 STATUS_URL = f"{ORIGIN}/api/public/reports/report/w/r/status?companyKey=a%20company%20key"
 
 
@@ -83,10 +83,10 @@ def test_no_secrets():
 
 def test_account_mark():
     """The mark of an account differs by server and company, and says nothing of the key."""
-    marks = {account_mark(origin, key) for origin in (ORIGIN, "https://other.example") for key in (KEY, "b", "\ud800")}
+    marks = {account_id(origin, key) for origin in (ORIGIN, "https://other.example") for key in (KEY, "b", "\ud800")}
     assert len(marks) == 6
     assert all(len(mark) == 8 and set(mark) <= set(string.hexdigits) for mark in marks)
-    assert account_mark(ORIGIN, KEY) == MARK
+    assert account_id(ORIGIN, KEY) == MARK
 
 
 @given(st.integers(0, len(TOKEN) - 1))
@@ -122,7 +122,7 @@ def test_another_version(prefix):
 def test_another_account(origin, key):
     """A token of another company or server is refused, without a word about either."""
     with pytest.raises(ParameterError, match="belongs to another company or another server") as caught:
-        read_token(TOKEN, account_mark(origin, key))
+        read_token(TOKEN, account_id(origin, key))
     assert key not in str(caught.value)
 
 

@@ -121,7 +121,7 @@ AT_HOME = [
 @pytest.mark.parametrize(("url", "path"), AT_HOME)
 def test_path_of_the_api_is_asked_at_home(url, path):
     """A URL whose path is the API's is asked at the base URL, exactly as given, whatever host it names."""
-    assert BaseUrl.parse(HOME).target(url) == Target(f"{HOME}/api/public{path}", at_home=True)
+    assert BaseUrl.parse(HOME).target(url) == Target(f"{HOME}/api/public{path}", is_api=True)
 
 
 @pytest.mark.parametrize("path", ["/api/public/x", "/proxy/api/public/x"])
@@ -129,7 +129,7 @@ def test_path_of_the_api_is_asked_at_home(url, path):
 def test_folder_of_the_base_url(origin, path):
     """A server behind a proxy may name its paths with the proxy's folder or without; either is asked below it."""
     base = BaseUrl.parse("https://api.example/proxy")
-    assert base.target(origin + path) == Target("https://api.example/proxy/api/public/x", at_home=True)
+    assert base.target(origin + path) == Target("https://api.example/proxy/api/public/x", is_api=True)
 
 
 NOT_THE_API = [
@@ -153,7 +153,7 @@ NOT_THE_API = [
 @pytest.mark.parametrize("url", NOT_THE_API)
 def test_other_paths_see_no_credentials(url):
     """A URL with another path, or with dots that lead out of the API, is fetched as it is and without credentials."""
-    assert BaseUrl.parse(HOME).target(url) == Target(url, at_home=False)
+    assert BaseUrl.parse(HOME).target(url) == Target(url, is_api=False)
 
 
 UNTRUSTED = [
@@ -199,7 +199,7 @@ def test_untrusted(url):
 def test_http_beside_http():
     """Where the base URL is http (this machine only), other URLs may be so too; where it is https, none may."""
     url = "http://127.0.0.1:9000/export.csv"
-    assert BaseUrl.parse("http://127.0.0.1:8000").target(url) == Target(url, at_home=False)
+    assert BaseUrl.parse("http://127.0.0.1:8000").target(url) == Target(url, is_api=False)
     with pytest.raises(UntrustedUrlError, match="only https is followed"):
         BaseUrl.parse(HOME).target(url)
 
@@ -221,10 +221,10 @@ REDIRECTS = [
 ]
 
 
-@pytest.mark.parametrize(("location", "url", "at_home"), REDIRECTS)
-def test_redirect(location, url, at_home):
+@pytest.mark.parametrize(("location", "url", "is_api"), REDIRECTS)
+def test_redirect(location, url, is_api):
     """A redirect keeps the credentials only to a path of the API at the base URL's own origin."""
-    assert BaseUrl.parse(HOME).redirect(f"{HOME}/api/public/a/b", location) == Target(url, at_home=at_home)
+    assert BaseUrl.parse(HOME).redirect(f"{HOME}/api/public/a/b", location) == Target(url, is_api=is_api)
 
 
 @pytest.mark.parametrize("location", ["http://files.example/x", "ftp://files.example/x", "https://u:p@files.example/x"])
@@ -237,8 +237,8 @@ def test_untrusted_redirect(location):
 def test_redirect_from_elsewhere_back_home():
     """A relative redirect of another host stays there: only where it leads counts, not where it began."""
     base = BaseUrl.parse(HOME)
-    assert not base.redirect("https://files.example/a", "/api/public/x").at_home
-    assert base.redirect("https://files.example/a", f"{HOME}/api/public/x").at_home
+    assert not base.redirect("https://files.example/a", "/api/public/x").is_api
+    assert base.redirect("https://files.example/a", f"{HOME}/api/public/x").is_api
 
 
 # Pieces out of which an attacker would build a URL, beside plain text.
@@ -304,9 +304,9 @@ def check(base, target):
     try:
         sent = where_it_goes(target.url)
     except requests.exceptions.InvalidURL:
-        assert not target.at_home  # and it goes nowhere at all
+        assert not target.is_api  # and it goes nowhere at all
         return
-    if target.at_home:
+    if target.is_api:
         home = f"{base.origin}{base.folder}/api/public/"
         assert target.url.startswith(home)
         assert f"{sent.scheme}://{sent.netloc}" == base.origin
@@ -370,4 +370,4 @@ def test_any_base_url(text):
 
 def test_repr_hides_tokens():
     """A target's repr does not show its URL: it may carry a token."""
-    assert "token" not in repr(Target("https://files.example/?token=1", at_home=False))
+    assert "token" not in repr(Target("https://files.example/?token=1", is_api=False))

@@ -7,14 +7,14 @@ from typing import Any, Self
 from zoneinfo import ZoneInfo
 
 from .._clock import Clock
-from .._http.credentials import Secret, account_mark, find_credentials
+from .._http.credentials import Secret, account_id, find_credentials
 from .._http.history import History
-from .._http.quota import share_of
+from .._http.quota import quota_for
 from .._http.transport import Session, Transport
 from .._jobs.job import Job
 from .._jobs.remote import Export, Service
 from .._jobs.start import reattach, start_export
-from .._journal.listing import Jobs, lines_of
+from .._journal.listing import Jobs, list_jobs
 from .._journal.store import Journal
 from .._journal.token import read_token
 from .._protocol.arguments import encode, find_report
@@ -100,7 +100,7 @@ class Client(ReportMethods):
         self._timezone = _zone(timezone)
         limit = _whole("requests_per_minute", requests_per_minute, least=1)
         # Each client holds its share of the account's quota: it counts as long as the client lives.
-        share = share_of(base.origin, credentials.company_key, clock, limit)
+        share = quota_for(base.origin, credentials.company_key, clock, limit)
         self._transport = Transport(
             base,
             credentials,
@@ -111,7 +111,7 @@ class Client(ReportMethods):
             retries=_whole("retries", retries, least=0),
             session=_session(session),
         )
-        account = account_mark(base.origin, credentials.company_key)
+        account = account_id(base.origin, credentials.company_key)
         self._service = Service(
             self._transport,
             account,
@@ -223,7 +223,7 @@ class Client(ReportMethods):
         """
         if self._service.journal is None:
             raise ConfigurationError("this client keeps no journal; make it with Client(journal='exports.sqlite')")
-        return lines_of(self._service.journal.entries(), self._service.account)
+        return list_jobs(self._service.journal.entries(), self._service.account)
 
     def teams(self) -> list[Team]:
         """List the company's teams, for the ``team_ids`` of the reports that take them.

@@ -16,9 +16,19 @@ from attrs import define, evolve, field, frozen
 from .._rows.csv_reader import read_header
 from .._rows.source import Format, open_export
 from ..errors import ExportFormatError
-from .column_types import TEXT, ColumnType, Wishes, join
-from .csv_arrow import THREADS, CarefulCsv, FastCsv, UnusualCsvError, whole_csv
-from .inference import Chunk, Column, UnfitValueError, arrow_type, convert, examine, force, forced_type, narrow
+from .column_types import TEXT, ColumnType, SchemaHints, join
+from .csv_arrow import THREADS, ArrowCsv, RowCsv, UnusualCsvError, whole_csv
+from .inference import (
+    Chunk,
+    ColumnChunk,
+    UnfitValueError,
+    arrow_type,
+    asked_type,
+    cast_as_asked,
+    cast_exactly,
+    examine,
+    infer,
+)
 from .json_arrow import JsonColumns
 
 if TYPE_CHECKING:
@@ -41,18 +51,18 @@ class ExportFile:
     Attributes:
         path: Where it is.
         format: What it is; found out when None.
-        wishes: Which types its columns should have.
+        hints: Which types its columns should have.
         columns: What its columns are called, in case that it has no rows and cannot say.
-        careful: Whether to read CSV row by row.
-        sparing: Whether to have as few rows in memory as possible, which takes longer.
+        row_by_row: Whether to read CSV row by row.
+        low_memory: Whether to have as few rows in memory as possible, which takes longer.
     """
 
     path: Path
     format: Format | None = None
-    wishes: Wishes = field(factory=Wishes)
+    hints: SchemaHints = field(factory=SchemaHints)
     columns: tuple[str, ...] = ()
-    careful: bool = False
-    sparing: bool = False
+    row_by_row: bool = False
+    low_memory: bool = False
 
 
 def read_table(file: ExportFile) -> "pa.Table":
@@ -79,16 +89,16 @@ def _narrowed(chunk: Chunk, file: ExportFile) -> "pa.Table":
 
     def column(name: str) -> "pa.ChunkedArray":
         values = chunk.columns[name]
-        if name in file.wishes.given:
-            return force(values, name, forced_type(file.wishes.given[name], values))
-        known = file.wishes.start(name)
-        if known == TEXT or file.wishes.stays_text(name):
+        if name in file.hints.overrides:
+            return cast_as_asked(values, name, asked_type(file.hints.overrides[name], values))
+        known = file.hints.initial(name)
+        if known == TEXT or file.hints.stays_text(name):
             return values.values
-        found, converted = narrow(values)
+        found, converted = infer(values)
         joined = join(known, found)
-        return converted if joined == found else convert(values, joined)
+        return converted if joined == found else cast_exactly(values, joined)
 
-    file.wishes.check_columns(chunk.columns)
+    file.hints.check_columns(chunk.columns)
     try:
         return pa.Table.from_arrays(list(_in_order(column, chunk.columns, THREADS)), names=list(chunk.columns))
     except UnfitValueError as error:
@@ -111,14 +121,14 @@ def with_tables(file: ExportFile, use: Callable[["pa.Schema", Tables], T]) -> T:
         ParameterError: A type was asked for a column that is not there.
     """
     try:
-        return _with_guess(file, use)
+        return _optimistic(file, use)
     except UnusualCsvError:
-        careful = True
+        row_by_row = True
     except _TooNarrowError:
-        careful = False
-    if careful:
-        return with_tables(evolve(file, careful=True), use)
-    file, types = _survey(file)
+        row_by_row = False
+    if row_by_row:
+        return with_tables(evolve(file, row_by_row=True), use)
+    file, types = _scan(file)
     with closing(_tables(file, types)) as tables:
         return use(_schema(types), tables)
 
@@ -133,7 +143,7 @@ def planned_tables(file: ExportFile) -> Tables:
         ExportFormatError: The file is damaged, or a value is not of the type that was asked for.
         ParameterError: A type was asked for a column that is not there.
     """
-    file, types = _survey(file)
+    file, types = _scan(file)
     return _tables(file, types)
 
 
@@ -167,25 +177,25 @@ Found = Mapping[str, ColumnType]
 class _Findings:
     """What is known of the columns after some of the rows."""
 
-    wishes: Wishes
+    hints: SchemaHints
     types: dict[str, ColumnType] = field(factory=dict)
 
     def look(self, chunk: Chunk) -> Found:
         """Find out what some rows hold, in any thread."""
         return {name: self._look(name, column) for name, column in chunk.columns.items()}
 
-    def _look(self, name: str, column: Column) -> ColumnType:
-        if name in self.wishes.given:
-            return forced_type(self.wishes.given[name], column)
-        if self.wishes.stays_text(name) or self.types.get(name) == TEXT:
+    def _look(self, name: str, column: ColumnChunk) -> ColumnType:
+        if name in self.hints.overrides:
+            return asked_type(self.hints.overrides[name], column)
+        if self.hints.stays_text(name) or self.types.get(name) == TEXT:
             return TEXT
         return examine(column)
 
     def add(self, found: Found) -> None:
         """Learn what some rows hold, after those before them."""
         for name, column in found.items():
-            known = self.types.get(name, self.wishes.start(name))
-            if name not in self.wishes.given:
+            known = self.types.get(name, self.hints.initial(name))
+            if name not in self.hints.overrides:
                 self.types[name] = join(known, column)
             elif known.origin is None:  # the first value decides
                 self.types[name] = column
@@ -194,39 +204,39 @@ class _Findings:
         """Return the types of all columns; those named here are there even where no row has them."""
         nothing = Chunk({name: _without_values() for name in names if name not in self.types}, 0)
         self.add(self.look(nothing))
-        self.wishes.check_columns(self.types)
+        self.hints.check_columns(self.types)
         return self.types
 
 
-def _without_values() -> Column:
+def _without_values() -> ColumnChunk:
     import pyarrow as pa
 
-    return Column(pa.nulls(0, pa.string()))
+    return ColumnChunk(pa.nulls(0, pa.string()))
 
 
-def _with_guess(file: ExportFile, use: Callable[["pa.Schema", Tables], T]) -> T:
+def _optimistic(file: ExportFile, use: Callable[["pa.Schema", Tables], T]) -> T:
     with _opened(file) as (columns, names), closing(columns.blocks()) as blocks:
         first = list(_in_order(columns.chunk, islice(blocks, _GUESSED_FROM), columns.threads))
-        findings = _Findings(file.wishes)
+        findings = _Findings(file.hints)
         for found in _in_order(findings.look, first, columns.threads):
             findings.add(found)
         types = findings.finish(names if names or first else file.columns)
-        looked_at = _in_order(lambda chunk: _converted(chunk, types, file.wishes), first, columns.threads)
-        others = _in_order(lambda block: _converted(columns.chunk(block), types, file.wishes), blocks, columns.threads)
+        looked_at = _in_order(lambda chunk: _converted(chunk, types, file.hints), first, columns.threads)
+        others = _in_order(lambda block: _converted(columns.chunk(block), types, file.hints), blocks, columns.threads)
         with closing(looked_at), closing(others):
             return use(_schema(types), _numbered(chain(looked_at, others), file.path.name))
 
 
-def _survey(file: ExportFile) -> tuple[ExportFile, Found]:
+def _scan(file: ExportFile) -> tuple[ExportFile, Found]:
     """Look at all rows; return the types of all columns, and the file with what was learnt of how to read it."""
     with suppress(UnusualCsvError):
         return file, _types_of_all(file)
-    careful = evolve(file, careful=True)
-    return careful, _types_of_all(careful)
+    row_by_row = evolve(file, row_by_row=True)
+    return row_by_row, _types_of_all(row_by_row)
 
 
 def _types_of_all(file: ExportFile) -> Found:
-    findings = _Findings(file.wishes)
+    findings = _Findings(file.hints)
     with _opened(file) as (columns, names), closing(columns.blocks()) as blocks:
         for found in _in_order(lambda block: findings.look(columns.chunk(block)), blocks, columns.threads):
             findings.add(found)
@@ -236,7 +246,7 @@ def _types_of_all(file: ExportFile) -> Found:
 def _tables(file: ExportFile, types: Found) -> Tables:
     with _opened(file) as (columns, _), closing(columns.blocks()) as blocks:
         converted = _in_order(
-            lambda block: _converted(columns.chunk(block), types, file.wishes), blocks, columns.threads
+            lambda block: _converted(columns.chunk(block), types, file.hints), blocks, columns.threads
         )
         with closing(converted):
             yield from _numbered(converted, file.path.name)
@@ -247,11 +257,11 @@ def _opened(file: ExportFile) -> Iterator[tuple[_Columns, tuple[str, ...]]]:
     """Open a file; yield what reads its columns, and their names, if they stand before all rows."""
     with open_export(file.path, file.format) as content:
         if content.format == "json":
-            yield JsonColumns(content, sparing=file.sparing), ()
+            yield JsonColumns(content, low_memory=file.low_memory), ()
         else:
             header = read_header(content)
-            careful = CarefulCsv(content, header) if file.careful else None
-            yield careful or FastCsv(content, header, sparing=file.sparing), header.names
+            row_by_row = RowCsv(content, header) if file.row_by_row else None
+            yield row_by_row or ArrowCsv(content, header, low_memory=file.low_memory), header.names
 
 
 def _schema(types: Found) -> "pa.Schema":
@@ -260,7 +270,7 @@ def _schema(types: Found) -> "pa.Schema":
     return pa.schema([(name, arrow_type(column)) for name, column in types.items()])
 
 
-def _converted(chunk: Chunk, types: Found, wishes: Wishes) -> "pa.Table":
+def _converted(chunk: Chunk, types: Found, hints: SchemaHints) -> "pa.Table":
     """Return some rows in the types of the whole file.
 
     Raises:
@@ -271,20 +281,20 @@ def _converted(chunk: Chunk, types: Found, wishes: Wishes) -> "pa.Table":
 
     if chunk.columns.keys() - types.keys():
         raise _TooNarrowError
-    missing = Column(pa.nulls(chunk.rows, pa.string()))
+    missing = ColumnChunk(pa.nulls(chunk.rows, pa.string()))
     arrays = [
-        _array(name, chunk.columns.get(name, missing), column, forced=name in wishes.given)
+        _array(name, chunk.columns.get(name, missing), column, forced=name in hints.overrides)
         for name, column in types.items()
     ]
     return pa.table(arrays, schema=_schema(types))
 
 
-def _array(name: str, column: Column, wanted: ColumnType, *, forced: bool) -> "pa.Array":
+def _array(name: str, column: ColumnChunk, wanted: ColumnType, *, forced: bool) -> "pa.Array":
     if forced:
-        if wanted.kind == "timestamp" and not wanted.origin and forced_type(wanted.kind, column).origin:
+        if wanted.kind == "timestamp" and not wanted.origin and asked_type(wanted.kind, column).origin:
             raise _TooNarrowError  # nothing stood here before, so nobody knew whether there are offsets
-        return force(column, name, wanted)
-    array = convert(column, wanted)
+        return cast_as_asked(column, name, wanted)
+    array = cast_exactly(column, wanted)
     if array is None:
         raise _TooNarrowError
     return array

@@ -11,7 +11,7 @@ from attrs import evolve, field, frozen
 from ..errors import ParameterError
 from ..reports import REPORTS, Metric, TypeName
 
-__all__ = ["NOTHING", "TEXT", "ColumnType", "Types", "Wishes", "join", "read_wishes"]
+__all__ = ["NOTHING", "TEXT", "ColumnType", "SchemaHints", "Types", "join", "parse_types"]
 
 Types = Mapping[str, TypeName] | Literal["text"]
 """What a caller may say of the types: those of single columns, or that all of them stay text."""
@@ -86,18 +86,18 @@ def join_all(types: Iterable[ColumnType]) -> ColumnType:
 
 
 @frozen
-class Wishes:
+class SchemaHints:
     """Which types the columns of one frame should have, as far as anybody said.
 
     Attributes:
         all_text: Every column stays text.
-        given: What the caller asks for; it is done or it is an error.
-        known: What the table of reports knows of its metrics; it holds where the values allow it.
+        overrides: What the caller asks for; it is done or it is an error.
+        defaults: What the table of reports knows of its metrics; it holds where the values allow it.
     """
 
     all_text: bool = False
-    given: Mapping[str, TypeName] = field(factory=dict)
-    known: Mapping[str, TypeName] = field(factory=dict)
+    overrides: Mapping[str, TypeName] = field(factory=dict)
+    defaults: Mapping[str, TypeName] = field(factory=dict)
 
     def stays_text(self, column: str) -> bool:
         """Return whether a column is not narrowed at all.
@@ -108,27 +108,27 @@ class Wishes:
             column: Its name.
 
         Example:
-            >>> [Wishes().stays_text(name) for name in ("CONVERSATION_ID", "authorUuid", "Post ID", "POST_COUNT")]
+            >>> [SchemaHints().stays_text(name) for name in ("CONVERSATION_ID", "authorUuid", "Post ID", "POST_COUNT")]
             [True, True, True, False]
         """
         return self.all_text or re.sub(r"[\W_]+", "", column).casefold().endswith("id")
 
-    def start(self, column: str) -> ColumnType:
+    def initial(self, column: str) -> ColumnType:
         """Return what is known of a column before any of its values.
 
         Args:
             column: Its name.
         """
-        kind = self.known.get(column)
+        kind = self.defaults.get(column)
         return ColumnType(kind) if kind else NOTHING
 
-    def with_text(self, columns: Iterable[str]) -> "Wishes":
-        """Return the same wishes, but for columns that are to stay text.
+    def with_text(self, columns: Iterable[str]) -> "SchemaHints":
+        """Return the same hints, but for columns that are to stay text.
 
         Args:
             columns: Their names.
         """
-        return evolve(self, given={**self.given, **dict.fromkeys(columns, "text")})
+        return evolve(self, overrides={**self.overrides, **dict.fromkeys(columns, "text")})
 
     def check_columns(self, columns: Iterable[str]) -> None:
         """Find out whether every column that the caller named is there.
@@ -140,14 +140,14 @@ class Wishes:
             ParameterError: One is not.
         """
         present = list(columns)
-        for name in self.given:
+        for name in self.overrides:
             if name not in present:
                 close = get_close_matches(name, present, n=1)
                 hint = f"did you mean {close[0]!r}?" if close else f"the columns are {', '.join(present) or 'none'}"
                 raise ParameterError(f"types: there is no column {name!r}; {hint}")
 
 
-def read_wishes(types: object, report: str | None = None) -> Wishes:
+def parse_types(types: object, report: str | None = None) -> SchemaHints:
     """Check what a caller says of the types.
 
     Args:
@@ -157,19 +157,19 @@ def read_wishes(types: object, report: str | None = None) -> Wishes:
     Raises:
         ParameterError: It is something else than such types.
     """
-    known = _known(REPORTS[report].metrics) if report else {}
+    defaults = _table_types(REPORTS[report].metrics) if report else {}
     if types is None:
-        return Wishes(known=known)
+        return SchemaHints(defaults=defaults)
     if types == "text":
-        return Wishes(all_text=True)
+        return SchemaHints(all_text=True)
     if not isinstance(types, Mapping):
         raise ParameterError(f'types: {types!r} is not understood; give {{column: type}}, or "text" for all columns')
     names = get_args(TypeName)
     for column, kind in types.items():
         if kind not in names:
             raise ParameterError(f"types: {kind!r} for {column!r} is no type; choose among {', '.join(names)}")
-    return Wishes(given=dict(types), known=known)
+    return SchemaHints(overrides=dict(types), defaults=defaults)
 
 
-def _known(metrics: Iterable[Metric]) -> dict[str, TypeName]:
+def _table_types(metrics: Iterable[Metric]) -> dict[str, TypeName]:
     return {name: metric.type for metric in metrics if metric.type for name in (metric.name, metric.label) if name}

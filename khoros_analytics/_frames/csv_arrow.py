@@ -10,14 +10,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .._rows.csv_reader import Header, csv_records
-from .._rows.source import Content, Reader
-from .inference import Chunk, Column
+from .._rows.source import ExportSource, PeekableReader
+from .inference import Chunk, ColumnChunk
 
 if TYPE_CHECKING:
     import pyarrow as pa
     from pyarrow import csv
 
-__all__ = ["CarefulCsv", "FastCsv", "UnusualCsvError", "whole_csv"]
+__all__ = ["ArrowCsv", "RowCsv", "UnusualCsvError", "whole_csv"]
 
 _PIECE = 1 << 20
 """How many bytes are parsed at once: larger pieces fall out of the processor's cache."""
@@ -31,20 +31,20 @@ _RECORDS = 4096
 
 
 class UnusualCsvError(Exception):
-    """A file is damaged, or written as few programs do: only the careful route can read it, or say what is wrong."""
+    """A file is damaged, or written as few programs do: only the row-by-row route can read it, or say what is wrong."""
 
 
-class FastCsv:
+class ArrowCsv:
     """Reads CSV as all good writers write it; whatever looks different is an UnusualCsvError.
 
     Arrow itself takes an open quote for one that the end of the file closes, and so swallows rows; it goes on after a
     closing quote as if nothing had been there. So the quotes are checked first.
     """
 
-    def __init__(self, content: Content, header: Header, *, sparing: bool = False) -> None:
+    def __init__(self, content: ExportSource, header: Header, *, low_memory: bool = False) -> None:
         # Each thread would keep memory of its own.
-        self.threads = 0 if sparing else THREADS
-        self._piece, self._pieces = (_SMALL_PIECE, 1) if sparing else (_PIECE, _PIECES)
+        self.threads = 0 if low_memory else THREADS
+        self._piece, self._pieces = (_SMALL_PIECE, 1) if low_memory else (_PIECE, _PIECES)
         self._reader = content.reader
         self._names = header.names
         self._delimiter = header.delimiter
@@ -69,7 +69,7 @@ class FastCsv:
 
         table = pa.concat_tables(map(self._parsed, block))
         columns = zip(self._names, table.columns, strict=True)
-        return Chunk({name: Column(values) for name, values in columns}, table.num_rows)
+        return Chunk({name: ColumnChunk(values) for name, values in columns}, table.num_rows)
 
     def _parsed(self, piece: bytes) -> "pa.Table":
         import pyarrow as pa
@@ -88,7 +88,7 @@ class FastCsv:
             raise UnusualCsvError from error
 
 
-def whole_csv(content: Content, header: Header, path: Path) -> Chunk:
+def whole_csv(content: ExportSource, header: Header, path: Path) -> Chunk:
     """Parse all of a plain file at once: by all processors, while one of them checks the quotes.
 
     Args:
@@ -128,7 +128,7 @@ def whole_csv(content: Content, header: Header, path: Path) -> Chunk:
         checked.result()
     if tuple(table.column_names) != header.names:
         raise UnusualCsvError
-    return Chunk(dict(zip(header.names, map(Column, table.columns), strict=True)), table.num_rows)
+    return Chunk(dict(zip(header.names, map(ColumnChunk, table.columns), strict=True)), table.num_rows)
 
 
 def _check_edges(rows: bytes, begin: int) -> None:
@@ -144,12 +144,12 @@ def _check_edges(rows: bytes, begin: int) -> None:
             raise UnusualCsvError
 
 
-class CarefulCsv:
+class RowCsv:
     """Reads all CSV that can be read, row by row, and says where the rest is damaged."""
 
     threads = 0
 
-    def __init__(self, content: Content, header: Header) -> None:
+    def __init__(self, content: ExportSource, header: Header) -> None:
         self._names = header.names
         self._records = csv_records(content, header)
 
@@ -171,7 +171,7 @@ class CarefulCsv:
         import pyarrow as pa
 
         columns = zip(self._names, zip(*block, strict=True), strict=True)
-        return Chunk({name: Column(pa.array(values, pa.string())) for name, values in columns}, len(block))
+        return Chunk({name: ColumnChunk(pa.array(values, pa.string())) for name, values in columns}, len(block))
 
 
 def _parse_options(names: Sequence[str], delimiter: str) -> "csv.ParseOptions":
@@ -196,7 +196,7 @@ def _convert_options(names: Sequence[str]) -> "csv.ConvertOptions":
 _FIRST, _LAST = itemgetter(0), itemgetter(-1)
 
 
-def _whole_rows(reader: Reader, delimiter: bytes, usual: int) -> Iterator[bytes]:
+def _whole_rows(reader: PeekableReader, delimiter: bytes, usual: int) -> Iterator[bytes]:
     """Yield pieces of whole rows.
 
     Raises:

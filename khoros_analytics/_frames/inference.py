@@ -17,7 +17,17 @@ from .column_types import NOTHING, TEXT, UNITS, ColumnType
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["Chunk", "Column", "UnfitValueError", "arrow_type", "convert", "examine", "force", "forced_type", "narrow"]
+__all__ = [
+    "Chunk",
+    "ColumnChunk",
+    "UnfitValueError",
+    "arrow_type",
+    "asked_type",
+    "cast_as_asked",
+    "cast_exactly",
+    "examine",
+    "infer",
+]
 
 # What a type's values look like, for Python's regular expressions and for Arrow's.
 _MOMENT = r"[0-9]{4}-[0-9]{2}-[0-9]{2}[ T][0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]{1,9})?"
@@ -45,14 +55,14 @@ _FIRST_DAY, _LAST_DAY = ((day - date(1970, 1, 1)).days for day in (date.min, dat
 
 
 @frozen
-class Column:
+class ColumnChunk:
     """A part of a column, as the file has it.
 
     Attributes:
         values: Its values: text, or what JSON knows.
-        origin: How the file writes them, as in :class:`~khoros_analytics._frames.column_types.ColumnType`; None where this part alone
+        origin: How the file writes them, as in ``ColumnType``; None where this part alone
             mixes several ways. Such values stand here as text.
-        written: Returns the values as text, where they do not show any more how the file writes them: 1 beside 1.5.
+        written: Returns the values as text, where they no longer show how the file writes them: 1 beside 1.5.
     """
 
     values: "pa.ChunkedArray"
@@ -69,7 +79,7 @@ class Chunk:
         rows: How many rows they are.
     """
 
-    columns: Mapping[str, Column]
+    columns: Mapping[str, ColumnChunk]
     rows: int
 
 
@@ -105,16 +115,16 @@ def arrow_type(column: ColumnType) -> "pa.DataType":
     return types.get(column.kind or "text", pa.string())
 
 
-def examine(column: Column) -> ColumnType:
+def examine(column: ColumnChunk) -> ColumnType:
     """Find the narrowest type that holds all values of a part of a column without loss.
 
     Args:
         column: The part.
     """
-    return narrow(column)[0]
+    return infer(column)[0]
 
 
-def narrow(column: Column) -> "tuple[ColumnType, pa.ChunkedArray]":
+def infer(column: ColumnChunk) -> "tuple[ColumnType, pa.ChunkedArray]":
     """Find the narrowest type that holds all values of a part of a column without loss, and return them in it.
 
     Args:
@@ -122,18 +132,18 @@ def narrow(column: Column) -> "tuple[ColumnType, pa.ChunkedArray]":
     """
     values = column.values
     if values.null_count == len(values):
-        return NOTHING, convert(column, NOTHING)
+        return NOTHING, cast_exactly(column, NOTHING)
     if column.origin != "string":
         found = _native_type(column)
-        return found, convert(column, found)
+        return found, cast_exactly(column, found)
     for found in _guesses(values):
-        converted = convert(column, found)
+        converted = cast_exactly(column, found)
         if converted is not None:
             return found, converted
     return TEXT, values
 
 
-def convert(column: Column, wanted: ColumnType) -> "pa.ChunkedArray | None":
+def cast_exactly(column: ColumnChunk, wanted: ColumnType) -> "pa.ChunkedArray | None":
     """Return a part of a column in a type, or None where that would change one of its values.
 
     Args:
@@ -152,7 +162,7 @@ def convert(column: Column, wanted: ColumnType) -> "pa.ChunkedArray | None":
     return _parsed_exactly(values, wanted) if column.origin == "string" else _native(column, wanted)
 
 
-def force(column: Column, name: str, wanted: ColumnType) -> "pa.ChunkedArray":
+def cast_as_asked(column: ColumnChunk, name: str, wanted: ColumnType) -> "pa.ChunkedArray":
     """Return a part of a column in the type that the caller asks for, also where that changes how a value is written.
 
     Args:
@@ -175,7 +185,7 @@ def force(column: Column, name: str, wanted: ColumnType) -> "pa.ChunkedArray":
         raise UnfitValueError(name, index, str(text[index]), wanted.kind) from None
 
 
-def forced_type(kind: TypeName, column: Column) -> ColumnType:
+def asked_type(kind: TypeName, column: ColumnChunk) -> ColumnType:
     """Return the type of a column for which the caller asks, without looking at all of it.
 
     Args:
@@ -348,7 +358,7 @@ def _fits(text: "pa.ChunkedArray", wanted: ColumnType) -> bool:
     return True
 
 
-def _native_type(column: Column) -> ColumnType:
+def _native_type(column: ColumnChunk) -> ColumnType:
     """Return the type of values that JSON itself has one for."""
     import pyarrow as pa
     import pyarrow.compute as pc
@@ -364,7 +374,7 @@ def _native_type(column: Column) -> ColumnType:
     return TEXT
 
 
-def _native(column: Column, wanted: ColumnType) -> "pa.ChunkedArray | None":
+def _native(column: ColumnChunk, wanted: ColumnType) -> "pa.ChunkedArray | None":
     values, found = column.values, _native_type(column)
     if found.kind == wanted.kind:
         return values
@@ -373,7 +383,7 @@ def _native(column: Column, wanted: ColumnType) -> "pa.ChunkedArray | None":
     return None
 
 
-def _as_text(column: Column) -> "pa.ChunkedArray":
+def _as_text(column: ColumnChunk) -> "pa.ChunkedArray":
     """Return values as the file writes them."""
     import pyarrow as pa
 

@@ -10,8 +10,8 @@ from operator import itemgetter
 from typing import TYPE_CHECKING
 
 from .._rows.json_reader import json_blocks
-from .._rows.source import Content
-from .inference import Chunk, Column
+from .._rows.source import ExportSource
+from .inference import Chunk, ColumnChunk
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -33,9 +33,9 @@ class JsonColumns:
     # Python itself does this work, so threads would only wait for one another.
     threads = 0
 
-    def __init__(self, content: Content, *, sparing: bool = False) -> None:
+    def __init__(self, content: ExportSource, *, low_memory: bool = False) -> None:
         self._content = content
-        self._rows = _FEW_ROWS if sparing else _ROWS
+        self._rows = _FEW_ROWS if low_memory else _ROWS
 
     def blocks(self) -> Generator[list[dict[str, object]], None, None]:
         """Yield rows, some thousands at a time.
@@ -58,11 +58,11 @@ class JsonColumns:
         Args:
             block: The rows.
         """
-        columns = _turned(block)
+        columns = _transposed(block)
         return Chunk({name: _column(values) for name, values in columns.items()}, len(block))
 
 
-def _turned(rows: Sequence[Row]) -> dict[str, Sequence[object]]:
+def _transposed(rows: Sequence[Row]) -> dict[str, Sequence[object]]:
     """Return the values of each column."""
     names = tuple(rows[0])
     if len(names) > 1 and {*map(len, rows)} == {len(names)}:
@@ -72,22 +72,22 @@ def _turned(rows: Sequence[Row]) -> dict[str, Sequence[object]]:
     return {name: [row.get(name) for row in rows] for name in dict.fromkeys(chain.from_iterable(rows))}
 
 
-def _column(values: Sequence[object]) -> Column:
+def _column(values: Sequence[object]) -> ColumnChunk:
     """Find out how JSON writes some values of a column."""
     import pyarrow as pa
 
     # To try costs less than to look at all types first, and Arrow makes no text of anything else.
     with suppress(pa.ArrowTypeError, UnicodeEncodeError):
-        return Column(pa.array(values, pa.string()))
+        return ColumnChunk(pa.array(values, pa.string()))
     kinds = {*map(type, values)} - {type(None)}
     if kinds == {str}:
-        return Column(_texts(values))  # with half a surrogate pair, which no UTF-8 holds
+        return ColumnChunk(_texts(values))  # with half a surrogate pair, which no UTF-8 holds
     if kinds == {bool}:
-        return Column(pa.array(values, pa.bool_()), "boolean")
+        return ColumnChunk(pa.array(values, pa.bool_()), "boolean")
     if kinds <= {int, float} and (numbers := _numbers(values, kinds)) is not None:
         # Arrow writes integers as JSON does, but not floats.
-        return Column(numbers, "number", partial(_texts, values) if float in kinds else None)
-    return Column(_texts(values), None)
+        return ColumnChunk(numbers, "number", partial(_texts, values) if float in kinds else None)
+    return ColumnChunk(_texts(values), None)
 
 
 def _numbers(values: Sequence[object], kinds: set[type]) -> "pa.Array | None":

@@ -6,7 +6,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from .._storage.destination import Place
+from .._storage.destination import Destination
 from .arrow_reader import ExportFile, Tables, with_tables
 from .read import require
 
@@ -19,18 +19,18 @@ _ROW_GROUP = 1 << 24
 """How many bytes are written at once: the memory that it takes is a few times as much."""
 
 
-def write_parquet(file: ExportFile, place: Place, about: Mapping[str, object]) -> None:
+def write_parquet(file: ExportFile, destination: Destination, about: Mapping[str, object]) -> None:
     """Write a file as Parquet, compressed with zstd.
 
     Args:
         file: The file.
-        place: Where to.
+        destination: Where to.
         about: What to note in the file's metadata.
 
     Raises:
         ExportFormatError: The file is damaged, or a value is not of the type that was asked for.
         ParameterError: A type was asked for a column that is not there.
-        TargetError: The place does not take it.
+        TargetError: The destination does not take it.
         ImportError: pyarrow is missing.
     """
     require("arrow")
@@ -40,7 +40,7 @@ def write_parquet(file: ExportFile, place: Place, about: Mapping[str, object]) -
 
     def write(schema: "pa.Schema", tables: Tables) -> None:
         with (
-            place.whole() as target,
+            destination.whole() as target,
             parquet.ParquetWriter(target, schema.with_metadata(metadata), compression="zstd") as writer,
             _behind(lambda table: writer.write_table(table, row_group_size=max(1, table.num_rows))) as write_later,
         ):

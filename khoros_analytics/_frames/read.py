@@ -11,7 +11,7 @@ from attrs import evolve
 from .._checks import needs
 from ..errors import ParameterError
 from .arrow_reader import ExportFile, planned_tables, read_table
-from .column_types import Types, read_wishes
+from .column_types import Types, parse_types
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -142,7 +142,7 @@ def read_polars(path: str | os.PathLike[str], *, types: Types | None = None) -> 
 def _given(path: str | os.PathLike[str], types: object) -> ExportFile:
     if not isinstance(path, str | os.PathLike):
         raise ParameterError(f"{path!r} is no path; give that of a downloaded export")
-    return ExportFile(Path(path), wishes=read_wishes(types))
+    return ExportFile(Path(path), hints=parse_types(types))
 
 
 def to_arrow(file: ExportFile) -> "pa.Table":
@@ -192,7 +192,7 @@ def to_polars(file: ExportFile) -> "pl.DataFrame":
     table = to_arrow(file)
     unknown = [column.name for column in table.schema if getattr(column.type, "tz", None) not in _POLARS_ZONES]
     if unknown:
-        table = to_arrow(evolve(file, wishes=file.wishes.with_text(unknown)))
+        table = to_arrow(evolve(file, hints=file.hints.with_text(unknown)))
     # Only an array would become a Series.
     return cast("pl.DataFrame", pl.from_arrow(table, rechunk=False))
 
@@ -224,7 +224,7 @@ def batches(file: ExportFile, rows: int) -> Generator["pa.RecordBatch", None, No
     import pyarrow as pa
 
     waiting: deque[pa.Table] = deque()
-    for table in planned_tables(evolve(file, sparing=True)):
+    for table in planned_tables(evolve(file, low_memory=True)):
         waiting.append(table)
         while waiting and (_count(waiting) >= rows or sum(part.nbytes for part in waiting) >= _BATCH):
             yield _first_batch(waiting, rows)

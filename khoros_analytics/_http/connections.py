@@ -14,31 +14,31 @@ from urllib3.util.retry import Retry
 
 from .redaction import Redactor
 
-__all__ = ["Watch", "certainly_not_sent", "close_all", "connections_for", "innermost", "is_unsafe", "release"]
+__all__ = ["Watchdog", "close_all", "connections_for", "is_certificate_error", "never_sent", "release", "root_cause"]
 
 S = TypeVar("S")
 
 _local = threading.local()
 
 
-class Watch:
+class Watchdog:
     """Ends the wait for an answer from another thread: reads time out one by one, but not all of them together.
 
     Attributes:
-        rang: Whether the time was up.
+        expired: Whether the time was up.
         used: Whether the call went through urllib3 at all, so that ``sent`` means something.
         sent: Whether a first byte of the request may have left.
     """
 
     def __init__(self) -> None:
-        self.rang = False
+        self.expired = False
         self.used = False
         self.sent = False
         self._socket: socket.socket | None = None
 
-    def ring(self) -> None:
+    def expire(self) -> None:
         """Shut the socket down that is waited on: nothing else wakes its reader."""
-        self.rang = True
+        self.expired = True
         waited_on = self._socket
         if waited_on is not None:
             with suppress(Exception):
@@ -46,7 +46,7 @@ class Watch:
 
     @contextmanager
     def on(self) -> Iterator[None]:
-        """Watch what this thread waits for in the block."""
+        """Watchdog what this thread waits for in the block."""
         _local.watch = self
         try:
             yield
@@ -61,11 +61,11 @@ class Watch:
             waited_on: The socket.
         """
         self._socket = waited_on
-        if self.rang:
-            self.ring()
+        if self.expired:
+            self.expire()
 
 
-class _Watched:
+class _WatchedConnection:
     """Added to a connection class of urllib3: tells the thread's watch which socket it waits on."""
 
     sock: socket.socket | None
@@ -75,7 +75,7 @@ class _Watched:
     def _new_conn(self) -> socket.socket:
         # From here on a proxy or a TLS handshake is waited for, too.
         connected: socket.socket = super()._new_conn()  # type: ignore[misc]  # urllib3's, which this is mixed with
-        watch: Watch | None = getattr(_local, "watch", None)
+        watch: Watchdog | None = getattr(_local, "watch", None)
         if watch is not None:
             watch.wait_on(connected)
         return connected
@@ -92,22 +92,22 @@ class _Watched:
         """Connect where that is still to be done, and note that the request leaves."""
         if self.sock is None:
             self.connect()
-        watch: Watch | None = getattr(_local, "watch", None)
+        watch: Watchdog | None = getattr(_local, "watch", None)
         if watch is not None and not self.tunneling:
             watch.sent = True
         super().send(data)  # type: ignore[misc]  # urllib3's, which this is mixed with
 
     def getresponse(self) -> Any:
         """Tell the watch which socket is waited on."""
-        watch: Watch | None = getattr(_local, "watch", None)
+        watch: Watchdog | None = getattr(_local, "watch", None)
         if watch is not None and self.sock is not None:
             watch.wait_on(self.sock)
         return super().getresponse()  # type: ignore[misc]  # urllib3's, which this is mixed with
 
 
 @cache
-def _watched(kind: type) -> type:
-    return kind if issubclass(kind, _Watched) else type(kind.__name__, (_Watched, kind), {})
+def _with_watchdog(kind: type) -> type:
+    return kind if issubclass(kind, _WatchedConnection) else type(kind.__name__, (_WatchedConnection, kind), {})
 
 
 def connections_for(session: S, *, fresh: bool) -> S:
@@ -176,18 +176,18 @@ def _adapter(adapter: Any, *, fresh: bool) -> Any:
     choose = copy.get_connection_with_tls_context
 
     def get_connection_with_tls_context(*arguments: Any, **options: Any) -> Any:
-        watch: Watch | None = getattr(_local, "watch", None)
+        watch: Watchdog | None = getattr(_local, "watch", None)
         if watch is not None:
             watch.used = True
         pool = choose(*arguments, **options)
-        pool.ConnectionCls = _watched(pool.ConnectionCls)
+        pool.ConnectionCls = _with_watchdog(pool.ConnectionCls)
         return pool
 
     copy.get_connection_with_tls_context = get_connection_with_tls_context
     return copy
 
 
-def certainly_not_sent(error: BaseException) -> bool:
+def never_sent(error: BaseException) -> bool:
     """Return whether a request that ended so cannot have reached the server.
 
     Args:
@@ -199,7 +199,7 @@ def certainly_not_sent(error: BaseException) -> bool:
     return any(isinstance(cause, never) for cause in _causes(error))
 
 
-def is_unsafe(error: BaseException) -> bool:
+def is_certificate_error(error: BaseException) -> bool:
     """Return whether the server's certificate was not accepted, which no repetition changes.
 
     Args:
@@ -222,7 +222,7 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
         pending += [current.__cause__, getattr(current, "reason", None), *current.args]
 
 
-def innermost(error: BaseException, redact: Redactor) -> str:
+def root_cause(error: BaseException, redact: Redactor) -> str:
     """Return the reason at the bottom of an error, in words and without secrets.
 
     Args:

@@ -9,7 +9,7 @@ from attrs import field, frozen
 from ..errors import ConfigurationError
 from .redaction import Redactor
 
-__all__ = ["Credentials", "Secret", "account_mark", "find_credentials"]
+__all__ = ["Credentials", "Secret", "account_id", "find_credentials"]
 
 Secret = str | Callable[[], str]
 """A text, or a function that returns it."""
@@ -65,7 +65,7 @@ def find_credentials(
     return Credentials(**found)
 
 
-def account_mark(origin: str, company_key: str) -> str:
+def account_id(origin: str, company_key: str) -> str:
     """Return a short mark that tells accounts apart, and from which no key can be read.
 
     Args:

@@ -9,9 +9,9 @@ from typing import Protocol
 from attrs import define, field
 
 from .._clock import Deadline
-from .._protocol.messages import Action
-from .._storage.atomic import PIECE, SavedFile, final_place, put_in_place
-from .._storage.partial import Part, on_disk, open_part, write_all
+from .._protocol.messages import Phase
+from .._storage.atomic import PIECE, SavedFile, commit, resolve_link
+from .._storage.partial import PartialFile, map_os_errors, open_partial, write_all
 from ..errors import (
     DownloadError,
     IncompleteDownloadError,
@@ -21,10 +21,10 @@ from ..errors import (
     TransportError,
     UnexpectedReplyError,
 )
-from .response import Stream
+from .response import StreamedResponse
 from .retry import FailuresInARow, repeat
 
-__all__ = ["Body", "Source", "fetch"]
+__all__ = ["Source", "Transfer", "download"]
 
 _PARTIAL, _NOT_SATISFIABLE = 206, 416
 _MARKUP = rb"(?i)(?:\xef\xbb\xbf)?\s*<(?:[!?]|html\b|head\b|body\b|error\b)"
@@ -38,7 +38,7 @@ _TAIL = 64
 class Source(Protocol):
     """Where the bytes come from."""
 
-    def open(self, headers: Mapping[str, str]) -> AbstractContextManager[Stream]:
+    def open(self, headers: Mapping[str, str]) -> AbstractContextManager[StreamedResponse]:
         """Ask for the file; the answer is a 200, 206 or 416.
 
         Args:
@@ -51,7 +51,7 @@ class Source(Protocol):
 
 
 @define(eq=False)
-class Body:
+class Transfer:
     """The bytes of one file, as far as they have come.
 
     Attributes:
@@ -59,14 +59,14 @@ class Body:
         max_bytes: How many there may be.
     """
 
-    part: Part
+    part: PartialFile
     max_bytes: int | None = None
     _size: int = field(init=False)
     _furthest: int = field(init=False)
     _broken: bool = field(init=False, default=False)
 
     def __attrs_post_init__(self) -> None:
-        with on_disk(self.part.path, "cannot be read"):
+        with map_os_errors(self.part.path, "cannot be read"):
             self._size = self._furthest = self.part.recall()
         if not self._size:
             self._restart()
@@ -82,7 +82,7 @@ class Body:
             return whole
         return {**whole, "Range": f"bytes={self._size}-", "If-Range": self.part.validator}
 
-    def take(self, stream: Stream, progress: Callable[[], None]) -> None:
+    def take(self, stream: StreamedResponse, progress: Callable[[], None]) -> None:
         """Write one answer's body behind what is there, or in its place.
 
         Args:
@@ -120,7 +120,7 @@ class Body:
                 break  # it need not end at all
         self._check_end(stream)
 
-    def _check_range(self, stream: Stream) -> None:
+    def _check_range(self, stream: StreamedResponse) -> None:
         unit, _, rest = stream.headers.get("Content-Range", "").partition(" ")
         span, _, total = rest.partition("/")
         fits = (
@@ -133,24 +133,24 @@ class Body:
         if known is None:
             self.part.remember(self.part.validator, _whole(total))
 
-    def _is_another(self, stream: Stream) -> bool:
+    def _is_another(self, stream: StreamedResponse) -> bool:
         """Return whether a rest names another version than what had arrived: not every host heeds If-Range."""
         validator = self.part.validator or ""
         named = stream.headers.get("ETag" if validator.startswith('"') else "Last-Modified")
         return named is not None and named != validator
 
-    def _is_all(self, stream: Stream) -> bool:
+    def _is_all(self, stream: StreamedResponse) -> bool:
         """Return whether there is no rest: all had arrived, and the host would have sent another version whole."""
         unit, _, total = stream.headers.get("Content-Range", "").partition(" */")
         return self._size > 0 and unit == "bytes" and self._size == self.part.total == _whole(total)
 
-    def _check_piece(self, piece: bytes, stream: Stream) -> None:
+    def _check_piece(self, piece: bytes, stream: StreamedResponse) -> None:
         kind = stream.headers.get("Content-Type", "").partition(";")[0].strip().lower()
         if not self._size and (re.match(_MARKUP, piece) or kind in _PAGES):
             raise UnexpectedReplyError(
                 f"{stream.subject}: a page or an error message came instead of the file", status_code=stream.status_code
             )
-        if not self._size and stream.at_home and re.match(_ENVELOPE, piece):
+        if not self._size and stream.is_api and re.match(_ENVELOPE, piece):
             raise UnexpectedReplyError(
                 f"{stream.subject}: the API sent a message instead of the file", status_code=stream.status_code
             )
@@ -160,7 +160,7 @@ class Body:
                 "client's max_bytes if that is what the report should be"
             )
 
-    def _check_end(self, stream: Stream) -> None:
+    def _check_end(self, stream: StreamedResponse) -> None:
         """Find out whether the body was whole, by its length or else by its content."""
         if not self._size:
             # A file without rows has a header, or brackets.
@@ -178,7 +178,7 @@ class Body:
 
     def _looks_whole(self) -> bool:
         """Judge by the content, since nothing else tells: an array is closed, and so is every quote."""
-        with on_disk(self.part.path, "cannot be read"):
+        with map_os_errors(self.part.path, "cannot be read"):
             file = self.part.file
             file.seek(0)
             head = file.read(_TAIL).removeprefix(b"\xef\xbb\xbf").lstrip()[:1]
@@ -192,19 +192,19 @@ class Body:
             return quotes % 2 == 0
 
     def _restart(self) -> None:
-        with on_disk(self.part.path, "cannot be written"):
+        with map_os_errors(self.part.path, "cannot be written"):
             self.part.file.seek(0)
             self.part.file.truncate()
         self.part.validator = self.part.total = None
         self._size = 0
 
     def _write(self, piece: bytes) -> None:
-        with on_disk(self.part.path, "cannot be written"):
+        with map_os_errors(self.part.path, "cannot be written"):
             write_all(self.part.file, piece)
         self._size += len(piece)
 
 
-def fetch(
+def download(
     source: Source,
     target: Path,
     *,
@@ -224,7 +224,7 @@ def fetch(
 
     Args:
         source: Where the bytes come from.
-        target: Where the file goes; see :func:`locate`.
+        target: Where the file goes; see :func:`resolve_target`.
         owner: Whose file it is: a later call for the same owner and target goes on where this one stopped.
         overwrite: Whether a file that is there may be replaced.
         sleep: What sleeps.
@@ -241,16 +241,16 @@ def fetch(
         KhorosError: What the last attempt ended in.
     """
     failures = FailuresInARow()
-    final = final_place(target)
-    with open_part(final, owner) as part:
-        body = Body(part, max_bytes)
+    final = resolve_link(target)
+    with open_partial(final, owner) as part:
+        transfer = Transfer(part, max_bytes)
 
         def attempt() -> None:
-            with source.open(body.headers()) as stream:
-                body.take(stream, failures.progress)
+            with source.open(transfer.headers()) as stream:
+                transfer.take(stream, failures.progress)
 
         try:
-            repeat(attempt, Action.DOWNLOAD, sleep=sleep, deadline=deadline, retries=retries, failures=failures)
+            repeat(attempt, Phase.DOWNLOAD, sleep=sleep, deadline=deadline, retries=retries, failures=failures)
         except (
             TransportError,
             IncompleteDownloadError,
@@ -259,9 +259,9 @@ def fetch(
             JobTimeoutError,
             KeyboardInterrupt,
         ):
-            part.keep = body.can_go_on()
+            part.keep = transfer.can_go_on()
             raise
-        put_in_place(part, final, overwrite=overwrite, announce=lambda: announce(SavedFile.of_part(part, target)))
+        commit(part, final, overwrite=overwrite, announce=lambda: announce(SavedFile.of_partial(part, target)))
     return SavedFile.of(target)
 
 

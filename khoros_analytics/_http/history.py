@@ -24,7 +24,7 @@ class Attempt:
         phase: What it was for: creation, status or download.
         outcome: What came of it.
         waited: The seconds that were waited for it.
-        reason: What they were waited for: the next look, the quota, a repetition; an empty text for nothing.
+        reason: What they were waited for: the next poll, the quota, a repetition; an empty text for nothing.
     """
 
     at: datetime

@@ -10,7 +10,7 @@ from collections import deque
 from .._clock import Clock, Deadline
 from ..errors import JobTimeoutError
 
-__all__ = ["Quota", "Share", "share_of"]
+__all__ = ["Quota", "Share", "quota_for"]
 
 log = logging.getLogger("khoros_analytics")
 
@@ -39,8 +39,8 @@ class Share:
         self.quota = quota
         self.limit = limit
 
-    def enter(self, deadline: Deadline) -> float:
-        """Wait until one more request may start; return the seconds that it took. Then :meth:`leave` must follow.
+    def acquire(self, deadline: Deadline) -> float:
+        """Wait until one more request may start; return the seconds that it took. Then :meth:`release` must follow.
 
         Args:
             deadline: How long to wait at the most.
@@ -48,16 +48,16 @@ class Share:
         Raises:
             JobTimeoutError: The deadline came first.
         """
-        self.quota.admit(self)
-        return self.quota.enter(deadline)
+        self.quota.add(self)
+        return self.quota.acquire(deadline)
 
-    def leave(self) -> None:
+    def release(self) -> None:
         """Note that the answer to the request has begun, or never will."""
-        self.quota.leave()
+        self.quota.release()
 
     def close(self) -> None:
         """Let the limit of this client count no more."""
-        self.quota.dismiss(self)
+        self.quota.remove(self)
 
 
 class Quota:
@@ -85,10 +85,10 @@ class Quota:
             limit: How many requests in 60 seconds it allows.
         """
         share = Share(self, limit)
-        self.admit(share)
+        self.add(share)
         return share
 
-    def admit(self, share: Share) -> None:
+    def add(self, share: Share) -> None:
         """Let a client's limit count, also that of one that was closed and is used again.
 
         Args:
@@ -97,7 +97,7 @@ class Quota:
         with self._lock:
             self._shares.add(share)
 
-    def dismiss(self, share: Share) -> None:
+    def remove(self, share: Share) -> None:
         """Let a client go.
 
         Args:
@@ -112,7 +112,7 @@ class Quota:
             self._forget_old()
             return not (self._shares or self._done or self._under_way)
 
-    def enter(self, deadline: Deadline) -> float:
+    def acquire(self, deadline: Deadline) -> float:
         """Wait until one more request may start; return the seconds that it took.
 
         Args:
@@ -136,7 +136,7 @@ class Quota:
             raise
         return self._clock.monotonic() - started
 
-    def leave(self) -> None:
+    def release(self) -> None:
         """Note that the answer to this thread's request has begun, or never will."""
         thread = threading.get_ident()
         with self._lock:
@@ -200,7 +200,7 @@ _quotas: _Quotas = {}
 _quotas_lock = threading.Lock()
 
 
-def share_of(origin: str, company_key: str, clock: Clock, limit: int) -> Share:
+def quota_for(origin: str, company_key: str, clock: Clock, limit: int) -> Share:
     """Take part in the quota of an account.
 
     Args:

@@ -92,17 +92,17 @@ _URLLIB3_LOGS = ("urllib3.connectionpool", "urllib3.connection", "urllib3.respon
 
 
 @contextmanager
-def quiet_urllib3(*, at_home: bool = True) -> Iterator[None]:
+def quiet_urllib3(*, is_api: bool = True) -> Iterator[None]:
     """Keep the secrets of the URLs that the block asks for out of urllib3's log. What others send is logged as ever.
 
     Args:
-        at_home: Whether the API itself is asked, whose paths are no secret.
+        is_api: Whether the API itself is asked, whose paths are no secret.
     """
     for name in _URLLIB3_LOGS:
         logging.getLogger(name).addFilter(_FILTER)
     sending = _FILTER.sending
     sending.depth = getattr(sending, "depth", 0) + 1
-    sending.away = not at_home
+    sending.away = not is_api
     try:
         yield
     finally:

@@ -13,10 +13,10 @@ from .._clock import Deadline
 from .._protocol.messages import Reply
 from .._protocol.replies import parse_retry_after
 from ..errors import JobTimeoutError, TransportError, UnexpectedReplyError
-from .connections import innermost
+from .connections import root_cause
 from .redaction import Redactor, quiet_urllib3
 
-__all__ = ["Stream"]
+__all__ = ["StreamedResponse"]
 
 _LARGEST_REPLY = 64 * 1024 * 1024
 _PIECE = 64 * 1024
@@ -68,27 +68,27 @@ class Inflater:
 
 
 @define(eq=False)
-class Stream:
+class StreamedResponse:
     """One answer whose body is still to be read.
 
     Attributes:
         status_code: Its HTTP status.
         headers: Its headers; names in any letter case.
-        at_home: Whether the API itself answered, and not a file host.
+        is_api: Whether the API itself answered, and not a file host.
         host: Who answered.
         subject: What messages call the call.
     """
 
     status_code: int
     headers: Mapping[str, str]
-    at_home: bool
+    is_api: bool
     host: str
     _raw: Any = field(alias="raw", repr=False)
     _close: Callable[[], None] = field(alias="close", repr=False)
     _deadline: Deadline = field(alias="deadline", repr=False)
     _redact: Redactor = field(alias="redact", repr=False)
     subject: str = field(repr=False)
-    _rang: bool = field(default=False, init=False, repr=False)
+    _expired: bool = field(default=False, init=False, repr=False)
     _inflater: Inflater | None = field(default=None, init=False, repr=False)
 
     def __attrs_post_init__(self) -> None:
@@ -142,10 +142,10 @@ class Stream:
                 piece = self._raw.read(size, decode_content=False)
         except Exception as error:
             # A reader that the alarm woke may trip over anything.
-            if not self._rang and not isinstance(error, _BROKEN_BODY):
+            if not self._expired and not isinstance(error, _BROKEN_BODY):
                 raise
-            broken = innermost(error, self._redact)
-        if self._rang or self._deadline.passed():
+            broken = root_cause(error, self._redact)
+        if self._expired or self._deadline.passed():
             raise JobTimeoutError(f"{self.subject}: the time was up while reading from {self.host}")
         if broken:
             raise self._broke_off(broken)
@@ -173,16 +173,16 @@ class Stream:
         return Reply(self.status_code, bytes(body), retry_after, self._redact)
 
     @contextmanager
-    def open(self) -> Iterator["Stream"]:
+    def open(self) -> Iterator["StreamedResponse"]:
         """Close the answer after the block. A read that is under way when the deadline passes returns at once."""
         try:
-            with self._deadline.clock.alarm(max(0.0, self._deadline.remaining()), self._ring):
+            with self._deadline.clock.alarm(max(0.0, self._deadline.remaining()), self._expire):
                 yield self
         finally:
             self._close()
 
-    def _ring(self) -> None:
-        self._rang = True
+    def _expire(self) -> None:
+        self._expired = True
         raw = self._raw
         # A shut-down socket is the only thing that wakes a reader; urllib3 offers it since 2.3.
         with suppress(Exception):

@@ -8,7 +8,7 @@ from typing import TypeVar
 from tenacity import RetryCallState, Retrying, retry_if_exception
 
 from .._clock import Deadline
-from .._protocol.messages import Action
+from .._protocol.messages import Phase
 from ..errors import (
     IncompleteDownloadError,
     KhorosError,
@@ -23,13 +23,13 @@ __all__ = ["FailuresInARow", "is_transient", "may_repeat", "repeat"]
 
 log = logging.getLogger("khoros_analytics")
 
-FIRST_WAIT = 0.5
+FIRST_PAUSE = 0.5
 """The longest wait before the first repetition, in seconds; it doubles each time."""
-LONGEST_WAIT = 20.0
+MAX_PAUSE = 20.0
 """The longest wait before any repetition, in seconds."""
-LONGEST_RETRY_AFTER = 120.0
+MAX_RETRY_AFTER = 120.0
 """The longest wait that a server's Retry-After is granted, in seconds."""
-_LAST_LOOK = 0.5  # how long before the deadline the last attempt starts
+_LAST_ATTEMPT = 0.5  # how long before the deadline the last attempt starts
 
 _NOT_NOW = frozenset({408, 425})
 _NEVER = frozenset({501, 505, 511})
@@ -64,23 +64,23 @@ def is_transient(error: BaseException) -> bool:
     return isinstance(error, RateLimitError | UnexpectedReplyError | IncompleteDownloadError)
 
 
-def may_repeat(action: Action, error: BaseException) -> bool:
+def may_repeat(phase: Phase, error: BaseException) -> bool:
     """Return whether a request may be sent again.
 
     Starting an export is repeated only when the server certainly did not act on it; all else on anything transient.
 
     Args:
-        action: What it is for.
+        phase: What it is for.
         error: What it ended in.
     """
-    if action is not Action.CREATE:
+    if phase is not Phase.CREATE:
         return is_transient(error)
     return is_transient(error) and getattr(error, "may_have_started", None) is False
 
 
 def repeat(
     attempt: Callable[[], T],
-    action: Action,
+    phase: Phase,
     *,
     sleep: Callable[[float], None],
     deadline: Deadline,
@@ -91,7 +91,7 @@ def repeat(
 
     Args:
         attempt: One try. It raises a timeout itself once the deadline has passed, and that is never repeated.
-        action: What it is for.
+        phase: What it is for.
         sleep: What sleeps.
         deadline: What no wait goes beyond; one more attempt is made shortly before it.
         retries: How many times it is repeated without any progress.
@@ -108,7 +108,7 @@ def repeat(
     def repeatable(error: BaseException) -> bool:
         row.last = error
         row.count += 1
-        return may_repeat(action, error)
+        return may_repeat(phase, error)
 
     def used_up(_state: RetryCallState) -> bool:
         return row.count > retries
@@ -146,11 +146,11 @@ def _wait(row: FailuresInARow, deadline: Deadline) -> float:
     asked = getattr(row.last, "retry_after", None)
     if asked is not None:
         # Earlier would be pointless: what is left of the time is waited for, and the deadline ends it.
-        return min(float(asked), LONGEST_RETRY_AFTER, max(0.0, deadline.remaining()))
-    ceiling = min(LONGEST_WAIT, FIRST_WAIT * 2.0 ** min(row.count - 1, 10))
+        return min(float(asked), MAX_RETRY_AFTER, max(0.0, deadline.remaining()))
+    ceiling = min(MAX_PAUSE, FIRST_PAUSE * 2.0 ** min(row.count - 1, 10))
     jitter = random.uniform(0, ceiling)  # noqa: S311 - it spreads load, it hides nothing
     remaining = max(0.0, deadline.remaining())
-    return min(jitter, remaining - _LAST_LOOK) if remaining > _LAST_LOOK else remaining
+    return min(jitter, remaining - _LAST_ATTEMPT) if remaining > _LAST_ATTEMPT else remaining
 
 
 def _tell(state: RetryCallState) -> None:

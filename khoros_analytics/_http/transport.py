@@ -13,7 +13,7 @@ from urllib3.exceptions import HTTPError
 from urllib3.util import parse_url
 
 from .._clock import Clock, Deadline
-from .._protocol.messages import Action, Call, Reply
+from .._protocol.messages import Call, Phase, Reply
 from .._protocol.urls import BaseUrl, Target
 from .._version import __version__
 from ..errors import (
@@ -24,12 +24,12 @@ from ..errors import (
     UnexpectedReplyError,
     UntrustedUrlError,
 )
-from .connections import Watch, certainly_not_sent, close_all, connections_for, innermost, is_unsafe, release
+from .connections import Watchdog, close_all, connections_for, is_certificate_error, never_sent, release, root_cause
 from .credentials import Credentials
 from .history import History
 from .quota import Share
 from .redaction import quiet_urllib3
-from .response import Stream
+from .response import StreamedResponse
 from .retry import FailuresInARow, repeat
 
 __all__ = ["Session", "Transport"]
@@ -126,7 +126,7 @@ class Transport:
         with _creation_flag(call):
             return repeat(
                 attempt,
-                call.action,
+                call.phase,
                 sleep=history.sleeper("repetition"),
                 deadline=until,
                 retries=self.retries,
@@ -137,12 +137,12 @@ class Transport:
         if until.passed():
             last = f"; the last attempt ended so: {failures.last}" if failures.last else ""
             raise JobTimeoutError(
-                f"{call.subject}: the {max(0.0, until.seconds):.0f} s for the {call.action.value} call are over{last}",
-                may_have_started=False if call.action is Action.CREATE else None,
+                f"{call.subject}: the {max(0.0, until.seconds):.0f} s for the {call.phase.value} call are over{last}",
+                may_have_started=False if call.phase is Phase.CREATE else None,
             )
 
     @contextmanager
-    def stream(self, call: Call, deadline: Deadline, history: History) -> Iterator[Stream]:
+    def stream(self, call: Call, deadline: Deadline, history: History) -> Iterator[StreamedResponse]:
         """Send a call once, follow its redirects, and open its answer.
 
         Args:
@@ -169,12 +169,12 @@ class Transport:
             outcome = f"{outcome}, {type(error).__name__}" if outcome.startswith("HTTP") else type(error).__name__
             raise
         finally:
-            history.attempted(call.action.value, began, outcome)
+            history.attempted(call.phase.value, began, outcome)
 
     @contextmanager
     def _connections(self, call: Call) -> Iterator[Session]:
         # After a fork the parent's connections are the child's as well, and answers would reach whoever reads first.
-        fresh = call.action is Action.CREATE or os.getpid() != self._process
+        fresh = call.phase is Phase.CREATE or os.getpid() != self._process
         session = connections_for(self._session, fresh=fresh)
         try:
             yield session
@@ -182,12 +182,14 @@ class Transport:
             if fresh:
                 release(session)
 
-    def _as_stream(self, call: Call, response: requests.Response, target: Target, deadline: Deadline) -> Stream:
+    def _as_stream(
+        self, call: Call, response: requests.Response, target: Target, deadline: Deadline
+    ) -> StreamedResponse:
         host = parse_url(target.url).netloc or "the server"
-        return Stream(
+        return StreamedResponse(
             status_code=response.status_code,
             headers=response.headers,
-            at_home=target.at_home,
+            is_api=target.is_api,
             host=host,
             raw=response.raw,
             close=response.close,
@@ -205,10 +207,10 @@ class Transport:
             try:
                 response = self._send_now(session, call, target, deadline, first=hop == 0)
             finally:
-                if target.at_home:
-                    self._share.leave()
+                if target.is_api:
+                    self._share.release()
             location = response.headers.get(_LOCATION)
-            if call.action is Action.CREATE or response.status_code not in _REDIRECTS or not location:
+            if call.phase is Phase.CREATE or response.status_code not in _REDIRECTS or not location:
                 return response, target
             response.close()
             try:
@@ -219,13 +221,13 @@ class Transport:
 
     def _wait_for_turn(self, call: Call, target: Target, deadline: Deadline, history: History) -> None:
         """Wait for the quota, which only the API itself counts."""
-        if not target.at_home:
+        if not target.is_api:
             return
         began = self.clock.monotonic()
         try:
-            self._share.enter(deadline)
+            self._share.acquire(deadline)
         except JobTimeoutError as error:
-            started = False if call.action is Action.CREATE else None
+            started = False if call.phase is Phase.CREATE else None
             raise JobTimeoutError(f"{call.place}: {error}", may_have_started=started) from None
         finally:
             history.held_up("quota", self.clock.monotonic() - began)
@@ -235,24 +237,24 @@ class Transport:
     ) -> requests.Response:
         # An environment variable would win over the session's own choice of certificates.
         verify = None if session.verify is True else session.verify
-        watch = Watch()
+        watch = Watchdog()
         try:
             prepared = self._prepare(call, target, first=first)
             settings = session.merge_environment_settings(target.url, {}, True, verify, None)  # noqa: FBT003
-            if not target.at_home:
+            if not target.is_api:
                 settings["cert"] = None
             if target.url.startswith("http://"):
                 # Plain http never leaves this machine; a proxy would, and would see the password.
                 settings["proxies"] = {}
-            with quiet_urllib3(at_home=target.at_home), watch.on(), self._alarm(deadline, watch):
+            with quiet_urllib3(is_api=target.is_api), watch.on(), self._alarm(deadline, watch):
                 return session.send(prepared, timeout=self._timeouts(deadline), allow_redirects=False, **settings)
         except (requests.RequestException, HTTPError, OSError, ValueError) as error:
             failure = self._failure(call, target, error, deadline, watch)
         # Raised outside of the except block: the original would carry the URL, secrets included, as its context.
         raise failure
 
-    def _alarm(self, deadline: Deadline, watch: Watch) -> AbstractContextManager[None]:
-        return self.clock.alarm(max(0.0, deadline.remaining()), watch.ring)
+    def _alarm(self, deadline: Deadline, watch: Watchdog) -> AbstractContextManager[None]:
+        return self.clock.alarm(max(0.0, deadline.remaining()), watch.expire)
 
     def _prepare(self, call: Call, target: Target, *, first: bool) -> requests.PreparedRequest:
         """Make the request, for the API with all that the session adds and for anybody else with nothing of it."""
@@ -263,9 +265,9 @@ class Transport:
             headers={"User-Agent": USER_AGENT, "Accept-Encoding": "gzip", **call.headers},
             params=list(call.query) if first else None,
             data=list(form) if form is not None else None,
-            hooks={"response": [*(self._session.hooks["response"] if target.at_home else ()), _keep_redirect]},
+            hooks={"response": [*(self._session.hooks["response"] if target.is_api else ()), _keep_redirect]},
         )
-        if target.at_home:
+        if target.is_api:
             request.auth = self._auth
             return self._session.prepare_request(request)
         # Not prepared by the session: that would add its own headers and cookies, and credentials from netrc.
@@ -275,16 +277,18 @@ class Transport:
         left = max(0.001, deadline.remaining())
         return min(self._timeout[0], left), min(self._timeout[1], left)
 
-    def _failure(self, call: Call, target: Target, error: Exception, deadline: Deadline, watch: Watch) -> KhorosError:
+    def _failure(
+        self, call: Call, target: Target, error: Exception, deadline: Deadline, watch: Watchdog
+    ) -> KhorosError:
         host = parse_url(target.url).netloc or "the server"
-        sent = watch.sent if watch.used else not certainly_not_sent(error)
-        started = sent if call.action is Action.CREATE else None
-        why = innermost(error, self.redact)
+        sent = watch.sent if watch.used else not never_sent(error)
+        started = sent if call.phase is Phase.CREATE else None
+        why = root_cause(error, self.redact)
         if deadline.passed():
             return JobTimeoutError(
                 f"{call.place}: the time was up while asking {host} ({why})", may_have_started=started
             )
-        if is_unsafe(error):
+        if is_certificate_error(error):
             return TransportError(
                 f"{call.place}: no safe connection to {host}: {why}; a company's own certificate authority goes into "
                 "the variable REQUESTS_CA_BUNDLE",
@@ -313,7 +317,7 @@ def _creation_flag(call: Call) -> Iterator[None]:
     try:
         yield
     except KhorosError as error:
-        if call.action is Action.CREATE and error.may_have_started is None:
+        if call.phase is Phase.CREATE and error.may_have_started is None:
             error.may_have_started = True
         raise
 

@@ -10,12 +10,12 @@ from datetime import datetime, time
 from pathlib import Path
 
 from .._clock import Deadline
-from .._http.download import fetch
+from .._http.download import download
 from .._http.history import Attempt
 from .._journal.token import write_token
 from .._protocol.messages import Status
-from .._storage.atomic import SavedFile, check_place, copy, locate
-from .._storage.partial import on_disk
+from .._storage.atomic import SavedFile, check_target, copy, resolve_target
+from .._storage.partial import map_os_errors
 from ..errors import DownloadError, JobError, JobTimeoutError, KhorosError, ParameterError
 from ..times import Window
 from .read_methods import LentFile, Results
@@ -26,9 +26,9 @@ __all__ = ["Job"]
 
 log = logging.getLogger("khoros_analytics")
 
-LONGEST_TIMEOUT = 366 * 86400.0
+MAX_TIMEOUT = 366 * 86400.0
 """The longest time that anybody may ask to wait, in seconds."""
-LONGEST_WAIT = 6 * 3600.0
+DEFAULT_TIMEOUT = 6 * 3600.0
 """How long a job is waited for when nobody says otherwise, in seconds."""
 
 
@@ -119,7 +119,7 @@ class Job(Results):
             True
         """
         with self._about_this(), self._detaching():
-            self._export.look(None)
+            self._export.poll(None)
         return self
 
     def wait(self, timeout: float | None = None, on_update: Callable[["Job"], object] | None = None) -> "Job":
@@ -186,9 +186,9 @@ class Job(Results):
         if not isinstance(overwrite, bool):
             raise ParameterError(f"overwrite: {overwrite!r} is no flag; give True or False")
         with self._about_this(), self._detaching(), self._alone(deadline):
-            target = locate(path, self._file_name())
+            target = resolve_target(path, self._file_name())
             if not self._is_mine(target):
-                check_place(target, overwrite=overwrite)
+                check_target(target, overwrite=overwrite)
                 self._note_saved(
                     self._save(target, overwrite=overwrite, deadline=deadline, announce=self._note_complete)
                 )
@@ -211,8 +211,8 @@ class Job(Results):
         return Job(start_export(self._export.service, self._request, fresh=True))
 
     def _deadline(self, timeout: float | None) -> Deadline:
-        seconds = LONGEST_WAIT if timeout is None else timeout
-        if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not 0 <= seconds <= LONGEST_TIMEOUT:
+        seconds = DEFAULT_TIMEOUT if timeout is None else timeout
+        if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not 0 <= seconds <= MAX_TIMEOUT:
             raise ParameterError(f"timeout: {timeout!r} is no number of seconds; leave it out to wait up to 6 hours")
         return self._export.transport.deadline(seconds)
 
@@ -237,7 +237,7 @@ class Job(Results):
             return lent
 
     def _fetch_for_now(self, deadline: Deadline) -> LentFile:
-        with on_disk(Path(tempfile.gettempdir()), "cannot be used"):
+        with map_os_errors(Path(tempfile.gettempdir()), "cannot be used"):
             folder = tempfile.mkdtemp(prefix="khoros_analytics-")
         lent = LentFile(Path(folder) / self._file_name(), folder=folder)
         # Nobody else will find this file, so it is not noted in the journal either.
@@ -280,7 +280,7 @@ class Job(Results):
         if saved:
             return copy(saved, target, overwrite=overwrite)
         self._export.wait(deadline)
-        return fetch(
+        return download(
             LinkedFile(self._export, deadline),
             target,
             owner=f"{self.workflow_id} {self.run_id}",

@@ -1,4 +1,4 @@
-"""When to look at a job again: often enough to notice its end soon, seldom enough to leave the quota to others."""
+"""When to poll at a job again: often enough to notice its end soon, seldom enough to leave the quota to others."""
 
 import math
 import threading
@@ -10,24 +10,24 @@ from tenacity import RetryCallState, Retrying, retry_if_not_result
 
 from .._clock import GRAIN, Deadline
 
-__all__ = ["Durations", "pause", "watch"]
+__all__ = ["Durations", "pause", "poll_until"]
 
-FIRST_LOOK = 3.0
-"""The shortest pause between two looks, in seconds, while nothing is known about the job."""
-LONGEST_PAUSE = 15.0
-"""The longest pause between two looks, in seconds, while nothing is known about the job."""
+FIRST_PAUSE = 3.0
+"""The shortest pause between two polls, in seconds, while nothing is known about the job."""
+MAX_PAUSE = 15.0
+"""The longest pause between two polls, in seconds, while nothing is known about the job."""
 _GROWTH = 0.3
 
-# Where past exports agree, the first look comes just before the fastest of them would have been done.
+# Where past exports agree, the first poll comes just before the fastest of them would have been done.
 _EARLY = 0.97
 _FINE_GROWTH = 0.135
 _SHORTEST_FINE_PAUSE = 1.0
-_LONGEST_BLIND = 300.0  # a job may fail early: nobody waits longer than this without a look
+_LONGEST_BLIND = 300.0  # a job may fail early: nobody waits longer than this without a poll
 
 _REMEMBERED = 20
 _ENOUGH = 5
 _AGREEMENT = 0.35  # the standard deviation of the logarithms: all within about a third of each other
-_LAST_LOOK = 0.5  # how long before the deadline the last look comes
+_LAST_POLL = 0.5  # how long before the deadline the last poll comes
 _MOST_KEYS = 256
 
 T = TypeVar("T")
@@ -73,7 +73,7 @@ def _spread(durations: list[float]) -> float:
 
 
 def pause(age: float, fastest: float | None = None) -> float:
-    """Return how long to wait before the next look.
+    """Return how long to wait before the next poll.
 
     Args:
         age: The seconds since the export was started.
@@ -90,47 +90,47 @@ def pause(age: float, fastest: float | None = None) -> float:
         97.0
     """
     if fastest is None:
-        return min(max(_GROWTH * age, FIRST_LOOK), LONGEST_PAUSE)
+        return min(max(_GROWTH * age, FIRST_PAUSE), MAX_PAUSE)
     if age + GRAIN < _EARLY * fastest:
         return min(_EARLY * fastest - age, _LONGEST_BLIND)
-    return min(max(_FINE_GROWTH * age, _SHORTEST_FINE_PAUSE), max(LONGEST_PAUSE, _FINE_GROWTH * fastest))
+    return min(max(_FINE_GROWTH * age, _SHORTEST_FINE_PAUSE), max(MAX_PAUSE, _FINE_GROWTH * fastest))
 
 
-def watch(
-    look: Callable[[], T],
-    settled: Callable[[T], bool],
+def poll_until(
+    poll: Callable[[], T],
+    done: Callable[[T], bool],
     *,
     sleep: Callable[[float], None],
     deadline: Deadline,
     age: Callable[[], float],
     fastest: float | None = None,
-    fresh: bool = True,
+    pause_first: bool = True,
 ) -> T | None:
-    """Look again and again, until it is settled or the deadline is near.
+    """Look again and again, until it is done or the deadline is near.
 
     Args:
-        look: Asks for the status.
-        settled: Whether a status ends the watch.
+        poll: Asks for the status.
+        done: Whether a status ends the poll_until.
         sleep: What sleeps.
-        deadline: When to stop; the last look comes shortly before it.
+        deadline: When to stop; the last poll comes shortly before it.
         age: The seconds since the export was started.
         fastest: How long the fastest of its kind took, in seconds, where that is known.
-        fresh: Whether the job is brand-new, so that a pause comes before the first look.
+        pause_first: Whether the job is brand-new, so that a pause comes before the first poll.
 
     Returns:
-        The settled status, or None when the deadline came first.
+        The done status, or None when the deadline came first.
     """
 
     def wait(_state: RetryCallState | None) -> float:
-        return max(0.0, min(pause(age(), fastest), deadline.remaining() - _LAST_LOOK))
+        return max(0.0, min(pause(age(), fastest), deadline.remaining() - _LAST_POLL))
 
-    if fresh:
+    if pause_first:
         sleep(wait(None))
     retrying = Retrying(
-        retry=retry_if_not_result(settled),
+        retry=retry_if_not_result(done),
         wait=wait,
-        stop=lambda _state: deadline.remaining() <= _LAST_LOOK + GRAIN,
+        stop=lambda _state: deadline.remaining() <= _LAST_POLL + GRAIN,
         sleep=sleep,
         retry_error_callback=lambda _state: None,
     )
-    return retrying(look)
+    return retrying(poll)

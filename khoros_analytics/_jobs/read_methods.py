@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast
 
 from .._clock import Deadline
 from .._frames.arrow_reader import ExportFile
-from .._frames.column_types import Types, Wishes, read_wishes
+from .._frames.column_types import SchemaHints, Types, parse_types
 from .._frames.parquet import write_parquet
 from .._frames.read import batches, check_rows, require, to_arrow, to_pandas, to_polars
 from .._rows.read import read_rows
 from .._rows.source import Format
 from .._storage.atomic import SavedFile
-from .._storage.destination import find_place
+from .._storage.destination import open_destination
 from .._version import __version__
 from ..errors import ParameterError
 from ..times import Window
@@ -198,8 +198,8 @@ class Results(ABC):
         """
         require("arrow")
         check_rows(rows)
-        wishes = read_wishes(types, self.report)
-        return self._stream(None, timeout, lambda path: batches(self._table(path, wishes), rows))
+        hints = parse_types(types, self.report)
+        return self._stream(None, timeout, lambda path: batches(self._table(path, hints), rows))
 
     def rows(
         self, *, keep: str | os.PathLike[str] | None = None, timeout: float | None = None
@@ -269,21 +269,23 @@ class Results(ABC):
             'authors.parquet'
         """
         require("arrow")
-        wishes = read_wishes(types, self.report)
+        hints = parse_types(types, self.report)
         if not isinstance(overwrite, bool):
             raise ParameterError(f"overwrite: {overwrite!r} is no flag; give True or False")
         deadline = self._deadline(timeout)
         with self._about_this():
-            place = find_place(path, self._file_name("parquet"), overwrite=overwrite, storage_options=storage_options)
-            write_parquet(self._table(self._lasting(deadline), wishes), place, self._facts())
+            place = open_destination(
+                path, self._file_name("parquet"), overwrite=overwrite, storage_options=storage_options
+            )
+            write_parquet(self._table(self._lasting(deadline), hints), place, self._facts())
         return place.result()
 
     def _read(self, extra: Extra, make: Callable[[ExportFile], T], types: object, timeout: float | None) -> T:
         require(extra)
-        wishes = read_wishes(types, self.report)
+        hints = parse_types(types, self.report)
         deadline = self._deadline(timeout)
         with self._about_this():
-            return make(self._table(self._lasting(deadline), wishes))
+            return make(self._table(self._lasting(deadline), hints))
 
     def _lasting(self, deadline: Deadline) -> Path:
         """Return where the file is; a temporary one lasts as long as the job, for the next frame that is made of it."""
@@ -309,10 +311,10 @@ class Results(ABC):
             if lent is not self._lent:
                 lent.give_back()
 
-    def _table(self, path: Path, wishes: Wishes) -> ExportFile:
+    def _table(self, path: Path, hints: SchemaHints) -> ExportFile:
         metrics = self.arguments.get("metrics")
         columns = tuple(map(str, metrics)) if isinstance(metrics, tuple | list) else ()
-        return ExportFile(path, self._format(), wishes, columns)
+        return ExportFile(path, self._format(), hints, columns)
 
     def _format(self) -> Format | None:
         known: dict[object, Format] = {"csv": "csv", "json": "json"}

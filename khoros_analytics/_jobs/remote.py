@@ -10,9 +10,9 @@ from attrs import field, frozen
 
 from .._clock import Deadline
 from .._http.history import History
-from .._http.response import Stream
+from .._http.response import StreamedResponse
 from .._http.transport import Transport
-from .._journal.recorder import Record
+from .._journal.recorder import Recorder
 from .._journal.store import Journal
 from .._journal.token import JobIdentity
 from .._protocol.calls import download_call, status_call
@@ -26,7 +26,7 @@ from ..errors import (
     JobTimeoutError,
     RequestRejectedError,
 )
-from .polling import Durations, pause, watch
+from .polling import Durations, pause, poll_until
 
 __all__ = ["Export", "LinkedFile", "Service"]
 
@@ -71,7 +71,7 @@ class Export:
         service: Service,
         identity: JobIdentity,
         history: History | None = None,
-        record: Record | None = None,
+        record: Recorder | None = None,
     ) -> None:
         self.service = service
         self.transport = service.transport
@@ -83,7 +83,7 @@ class Export:
         self.status = Status()
         self.ready_at: float | None = None
         self._status_url = identity.created.status_url
-        self._looked_at: float | None = None
+        self._polled_at: float | None = None
         self._unsettled_since: float | None = None
         clock = self.transport.clock
         # On the clock that never jumps; an export of another process can only be dated by the calendar.
@@ -105,13 +105,13 @@ class Export:
 
     def state(self) -> str:
         """Return what is known of it, in words."""
-        return "started, not looked at yet" if self._looked_at is None else str(self.status)
+        return "started, not looked at yet" if self._polled_at is None else str(self.status)
 
     def age(self) -> float:
         """Return the seconds since it was started."""
         return self.transport.clock.monotonic() - self._born
 
-    def look(self, deadline: Deadline | None) -> Verdict:
+    def poll(self, deadline: Deadline | None) -> Verdict:
         """Ask for the status once, and remember what the answer says.
 
         Args:
@@ -130,7 +130,7 @@ class Export:
                 self.record.expired()
             raise
         self._learn(status.verdict)
-        self.status, self._looked_at = status, self.age()
+        self.status, self._polled_at = status, self.age()
         self._status_url = status.status_url or self._status_url
         return status.verdict
 
@@ -146,7 +146,7 @@ class Export:
             self.ready_at = clock.time()
             if self.record:
                 self.record.ready(self.ready_at)
-            before = self._looked_at or 0.0
+            before = self._polled_at or 0.0
             # Somebody who looks late learns nothing of how long it took.
             if now - before <= 1.5 * pause(before, self._fastest()):
                 self.service.durations.note(self._kind(), now)
@@ -158,12 +158,12 @@ class Export:
     def _fastest(self) -> float | None:
         return self.service.durations.fastest(self._kind())
 
-    def wait(self, deadline: Deadline, on_look: Callable[[], object] | None = None) -> None:
+    def wait(self, deadline: Deadline, on_poll: Callable[[], object] | None = None) -> None:
         """Wait until the file is ready.
 
         Args:
             deadline: When to give up.
-            on_look: Is called after each look.
+            on_poll: Is called after each look.
 
         Raises:
             JobFailedError: The server gave the export up, or closed it without a file.
@@ -171,23 +171,23 @@ class Export:
             KhorosError: There was no usable answer.
         """
 
-        def look() -> Verdict:
-            verdict = self.look(deadline)
-            if on_look:
-                on_look()
+        def poll() -> Verdict:
+            verdict = self.poll(deadline)
+            if on_poll:
+                on_poll()
             return verdict
 
         if self.status.verdict is Verdict.READY and not self._is_old():
             return
         if self.status.verdict is not Verdict.FAILED:
-            verdict = watch(
-                look,
-                self._settled,
-                sleep=self.history.sleeper("next look"),
+            verdict = poll_until(
+                poll,
+                self._done,
+                sleep=self.history.sleeper("next poll"),
                 deadline=deadline,
                 age=self.age,
                 fastest=self._fastest(),
-                fresh=self._looked_at is None and not self.reattached,
+                pause_first=self._polled_at is None and not self.reattached,
             )
             if verdict is None:
                 raise JobTimeoutError(
@@ -196,7 +196,7 @@ class Export:
                 )
         self._check_failure()
 
-    def _settled(self, verdict: Verdict) -> bool:
+    def _done(self, verdict: Verdict) -> bool:
         if verdict is Verdict.UNSETTLED and self._unsettled_since is not None:
             return self.age() - self._unsettled_since >= _PATIENCE
         return verdict is not Verdict.RUNNING
@@ -233,7 +233,7 @@ class LinkedFile:
         self._deadline = deadline
 
     @contextmanager
-    def open(self, headers: Mapping[str, str]) -> Iterator[Stream]:
+    def open(self, headers: Mapping[str, str]) -> Iterator[StreamedResponse]:
         """Ask for the file; the answer is a 200, 206 or 416.
 
         Args:
@@ -257,7 +257,7 @@ class LinkedFile:
                 raise_for_status(call, stream.read_reply())
             yield stream
 
-    def _renew(self, call: Call, stream: Stream) -> None:
+    def _renew(self, call: Call, stream: StreamedResponse) -> None:
         """Get a new link for one that is refused, or say that there is nothing behind it any more."""
         old = self._export.status.download_url
         gone = (
@@ -265,11 +265,11 @@ class LinkedFile:
             "job.restart() exports anew"
         )
         try:
-            self._export.look(self._deadline)
+            self._export.poll(self._deadline)
         except RequestRejectedError:
             raise self._gone(gone) from None
         self._export.wait(self._deadline)
-        if stream.at_home and self._export.status.download_url == old:
+        if stream.is_api and self._export.status.download_url == old:
             if stream.status_code in (404, 410):
                 raise self._gone(gone)
             raise_for_status(call, stream.read_reply())

@@ -6,13 +6,13 @@ from datetime import UTC, datetime
 from .._clock import Deadline
 from .._http.history import History
 from .._journal.entries import Claim, Entry, EntryState
-from .._journal.recorder import Record
+from .._journal.recorder import Recorder
 from .._journal.store import Journal
 from .._journal.token import JobIdentity
 from .._protocol.arguments import ExportRequest
 from .._protocol.calls import create_call
 from .._protocol.replies import parse_created
-from .._storage.atomic import tidy
+from .._storage.atomic import remove_leftovers
 from ..errors import JobTimeoutError
 from .remote import Export, Service
 
@@ -49,7 +49,7 @@ def start_export(service: Service, request: ExportRequest, *, fresh: bool = Fals
             request.window,
             f"{asked:%Y-%m-%d %H:%M:%S} UTC",
         )
-    record = Record(service.journal, claim.number)
+    record = Recorder(service.journal, claim.number)
     try:
         return _start(service, request, record)
     except BaseException as error:
@@ -67,14 +67,14 @@ def reattach(service: Service, entry: Entry) -> Export:
     """
     if entry.identity is None:
         raise LookupError(f"line {entry.number} of the journal has no ids")
-    record = Record(service.journal, entry.number) if service.journal else None
+    record = Recorder(service.journal, entry.number) if service.journal else None
     export = Export(service, entry.identity, record=record)
     export.ready_at = entry.ready_at
     if entry.saved is not None:
         export.saved[entry.saved.path] = entry.saved
         if record and entry.state is not EntryState.SAVED and entry.saved.intact():
             # Whoever put it there was killed before saying so.
-            tidy(entry.saved.path)
+            remove_leftovers(entry.saved.path)
             record.saved(entry.saved)
     log.info("%s: found in the journal, and not started again; fresh=True would", export.subject)
     return export
@@ -97,7 +97,7 @@ def _claim(service: Service, journal: Journal, request: ExportRequest, *, fresh:
         transport.clock.sleep(_NAP)
 
 
-def _start(service: Service, request: ExportRequest, record: Record | None) -> Export:
+def _start(service: Service, request: ExportRequest, record: Recorder | None) -> Export:
     transport = service.transport
     history = History(transport.clock)
     call = create_call(transport.base, request, transport.company_key)

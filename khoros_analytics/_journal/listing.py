@@ -11,7 +11,7 @@ from ..times import Window
 from .entries import Entry, EntryState
 from .token import write_token
 
-__all__ = ["Jobs", "JournalLine", "lines_of"]
+__all__ = ["Jobs", "JournalLine", "list_jobs"]
 
 
 @frozen
@@ -53,7 +53,7 @@ class Jobs(tuple[JournalLine, ...]):
         return f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
 
 
-def lines_of(entries: Iterable[Entry], account: str) -> Jobs:
+def list_jobs(entries: Iterable[Entry], account: str) -> Jobs:
     """Return the entries of a journal as people see them.
 
     Args:

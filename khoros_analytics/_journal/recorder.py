@@ -10,12 +10,12 @@ from .entries import EntryState
 from .store import Journal
 from .token import JobIdentity
 
-__all__ = ["Record"]
+__all__ = ["Recorder"]
 
 log = logging.getLogger("khoros_analytics")
 
 
-class Record:
+class Recorder:
     """One line of a journal, as an export's own diary.
 
     A journal that cannot be written by now costs a line in the log, not the export.
@@ -30,7 +30,7 @@ class Record:
         self._number = number
 
     def __repr__(self) -> str:
-        return f"<Record {self._number} of {self._journal.path}>"
+        return f"<Recorder {self._number} of {self._journal.path}>"
 
     def started(self, identity: JobIdentity) -> None:
         """Note the ids.

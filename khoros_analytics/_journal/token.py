@@ -41,7 +41,7 @@ def write_token(job: JobIdentity, account: str) -> str:
 
     Args:
         job: The job.
-        account: Whose it is; see :func:`account_mark`.
+        account: Whose it is; see :func:`account_id`.
     """
     window = job.request.window
     parts = [

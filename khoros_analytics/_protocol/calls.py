@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from .arguments import ExportRequest
-from .messages import Action, Call, Created
+from .messages import Call, Created, Phase
 from .urls import BaseUrl, Target
 
 __all__ = ["create_call", "download_call", "status_call"]
@@ -24,10 +24,10 @@ def create_call(base: BaseUrl, request: ExportRequest, company_key: str) -> Call
         query = tuple(pair for pair in request.pairs if pair[0] in always_in_query)
         form = tuple(pair for pair in request.pairs if pair[0] not in always_in_query)
     return Call(
-        action=Action.CREATE,
+        phase=Phase.CREATE,
         subject=f"the {report.name} export",
         method=report.verb,
-        target=Target(base.api(*report.path.strip("/").split("/")), at_home=True),
+        target=Target(base.api(*report.path.strip("/").split("/")), is_api=True),
         query=(("companyKey", company_key), *query),
         form=form,
     )
@@ -46,9 +46,9 @@ def status_call(base: BaseUrl, subject: str, created: Created, company_key: str)
         UntrustedUrlError: The server's status URL must not be followed.
     """
     if created.status_url:
-        return Call(Action.STATUS, subject, "GET", base.target(created.status_url))
+        return Call(Phase.STATUS, subject, "GET", base.target(created.status_url))
     url = base.api("reports", "report", created.workflow_id, created.run_id, "status")
-    return Call(Action.STATUS, subject, "GET", Target(url, at_home=True), (("companyKey", company_key),))
+    return Call(Phase.STATUS, subject, "GET", Target(url, is_api=True), (("companyKey", company_key),))
 
 
 def download_call(base: BaseUrl, subject: str, url: str, headers: Mapping[str, str]) -> Call:
@@ -63,4 +63,4 @@ def download_call(base: BaseUrl, subject: str, url: str, headers: Mapping[str, s
     Raises:
         UntrustedUrlError: The link must not be followed.
     """
-    return Call(Action.DOWNLOAD, subject, "GET", base.target(url), headers=headers)
+    return Call(Phase.DOWNLOAD, subject, "GET", base.target(url), headers=headers)

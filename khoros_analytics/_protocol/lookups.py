@@ -5,7 +5,7 @@ from typing import Any, TypeVar
 from attrs import fields, frozen
 
 from .encoding import Pairs
-from .messages import Action, Call, Reply
+from .messages import Call, Phase, Reply
 from .replies import unexpected, unwrap
 from .urls import BaseUrl, Target
 
@@ -62,7 +62,7 @@ def lookup_call(base: BaseUrl, what: str, path: tuple[str, ...], query: Pairs) -
         path: Its path, segment by segment.
         query: What is asked for.
     """
-    return Call(Action.LOOKUP, what, "GET", Target(base.api(*path), at_home=True), query)
+    return Call(Phase.LOOKUP, what, "GET", Target(base.api(*path), is_api=True), query)
 
 
 def parse_rows(call: Call, reply: Reply, row: type[Row]) -> list[Row]:

@@ -9,19 +9,19 @@ from attrs import Factory, astuple, evolve, field, frozen
 from .encoding import Pairs
 from .urls import Target
 
-__all__ = ["Action", "Call", "Created", "Reply", "Status", "Verdict"]
+__all__ = ["Call", "Created", "Phase", "Reply", "Status", "Verdict"]
 
 EXCERPT = 200
 """How many characters of a server's text a message may hold."""
 
 
-class Action(Enum):
+class Phase(Enum):
     """What a call is for; whether it may be repeated hangs on this, not on its verb."""
 
-    CREATE = "creation"
+    CREATE = "create"
     STATUS = "status"
     DOWNLOAD = "download"
-    LOOKUP = "look-up"
+    LOOKUP = "lookup"
 
 
 @frozen(eq=False)
@@ -29,7 +29,7 @@ class Call:
     """One request, before it is sent.
 
     Attributes:
-        action: What it is for.
+        phase: What it is for.
         subject: What it is about, for messages.
         method: The HTTP verb.
         target: Where it goes.
@@ -38,7 +38,7 @@ class Call:
         headers: What is sent beside the usual headers.
     """
 
-    action: Action
+    phase: Phase
     subject: str
     method: str
     target: Target
@@ -49,7 +49,7 @@ class Call:
     @property
     def place(self) -> str:
         """What messages about its way to the server and back call it: what it is about, and in which phase."""
-        return f"{self.subject}, {self.action.value} call"
+        return f"{self.subject}, {self.phase.value} call"
 
 
 @frozen(eq=False)

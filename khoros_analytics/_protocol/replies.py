@@ -14,7 +14,7 @@ from ..errors import (
     ServerError,
     UnexpectedReplyError,
 )
-from .messages import EXCERPT, Action, Call, Created, Reply, Status
+from .messages import EXCERPT, Call, Created, Phase, Reply, Status
 
 __all__ = ["parse_created", "parse_retry_after", "parse_status", "raise_for_status", "unexpected", "unwrap"]
 
@@ -98,7 +98,7 @@ def raise_for_status(call: Call, reply: Reply) -> None:
             status_code=code,
             may_have_started=_started(call, started=code != 503),
         )
-    if code in (404, 410) and call.action is Action.STATUS:
+    if code in (404, 410) and call.phase is Phase.STATUS:
         _raise(
             RequestRejectedError, call, reply, "does not know this job: it keeps an export for 24 hours; start it again"
         )
@@ -160,12 +160,12 @@ def _job_object(call: Call, reply: Reply, result: object) -> dict[str, object]:
 
 
 def _started(call: Call, *, started: bool) -> bool | None:
-    return started if call.action is Action.CREATE else None
+    return started if call.phase is Phase.CREATE else None
 
 
 def _told(call: Call, reply: Reply, what: str, *, excerpt: bool = True) -> str:
     body = f"; it sent: {reply.excerpt()}" if excerpt and reply.body.strip() not in (b"", b"{}") else ""
-    return f"{call.subject}: the server {what} (HTTP {reply.status_code} to the {call.action.value} call){body}"
+    return f"{call.subject}: the server {what} (HTTP {reply.status_code} to the {call.phase.value} call){body}"
 
 
 def _asked_to_wait(reply: Reply) -> str:

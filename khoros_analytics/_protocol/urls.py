@@ -23,11 +23,11 @@ class Target:
 
     Attributes:
         url: What is asked; it may hold tokens, so no repr shows it.
-        at_home: Whether it is the API itself, which may see the credentials.
+        is_api: Whether it is the API itself, which may see the credentials.
     """
 
     url: str = field(repr=False)
-    at_home: bool
+    is_api: bool
 
 
 @frozen
@@ -96,9 +96,9 @@ class BaseUrl:
             self._api_path(parts.path) if parts and parts.scheme in _DEFAULT_PORTS and "@" not in parts.netloc else None
         )
         if parts is None or rest is None:
-            return Target(self._safe(absolute).geturl(), at_home=False)
+            return Target(self._safe(absolute).geturl(), is_api=False)
         query = f"?{parts.query}" if parts.query else ""
-        return Target(f"{self.origin}{self.folder}{rest}{query}", at_home=True)
+        return Target(f"{self.origin}{self.folder}{rest}{query}", is_api=True)
 
     def redirect(self, current: str, location: str) -> Target:
         """Decide on a redirect.
@@ -115,7 +115,7 @@ class BaseUrl:
         parts = self._safe(_joined(current, location))
         if _origin(parts) == self.origin:
             return self.target(parts.geturl())
-        return Target(parts.geturl(), at_home=False)
+        return Target(parts.geturl(), is_api=False)
 
     def _api_path(self, path: str) -> str | None:
         """Return a path of the API from its prefix on, or None for any other."""

@@ -11,7 +11,7 @@ from itertools import compress
 from attrs import define, frozen
 
 from ..errors import ExportFormatError
-from .source import Content
+from .source import ExportSource
 
 __all__ = ["Header", "csv_records", "csv_rows", "read_header"]
 
@@ -43,7 +43,7 @@ class Header:
     size: int
 
 
-def read_header(content: Content) -> Header:
+def read_header(content: ExportSource) -> Header:
     """Take the header off a file, and find out what separates its fields.
 
     Args:
@@ -69,7 +69,7 @@ def read_header(content: Content) -> Header:
     raise ExportFormatError(f"{content.name}: the header {problem}", offset=content.skipped)
 
 
-def csv_records(content: Content, header: Header) -> Iterator[list[str | None]]:
+def csv_records(content: ExportSource, header: Header) -> Iterator[list[str | None]]:
     """Yield the cells of each row. An empty field is None, a quoted empty one is an empty text.
 
     Args:
@@ -83,7 +83,7 @@ def csv_records(content: Content, header: Header) -> Iterator[list[str | None]]:
         yield [cell or None for cell in record] if isinstance(record, list) else [*record]
 
 
-def csv_rows(content: Content) -> Iterator[dict[str, str | None]]:
+def csv_rows(content: ExportSource) -> Iterator[dict[str, str | None]]:
     """Yield each row by the names of its columns.
 
     Args:
@@ -139,7 +139,7 @@ class _BrokenError(Exception):
     """A record is not what it should be."""
 
 
-def _header(content: Content) -> Header:
+def _header(content: ExportSource) -> Header:
     size = _BLOCK
     while True:
         data = content.reader.peek(size)
@@ -164,7 +164,7 @@ def _delimiter(data: bytes) -> str:
     return max(_DELIMITERS, key=lambda delimiter: b"".join(line).count(delimiter.encode()))
 
 
-def _records(content: Content, header: Header) -> Iterator[Record]:
+def _records(content: ExportSource, header: Header) -> Iterator[Record]:
     place, rest = _Place(content.name, header, header.size), b""
     while True:
         wanted = max(_BLOCK, len(rest))

@@ -14,7 +14,7 @@ from typing import NoReturn
 from attrs import define, field, frozen
 
 from ..errors import ExportFormatError
-from .source import Reader
+from .source import PeekableReader
 
 __all__ = ["LONGEST_ROW", "RowBlock", "decoder", "window_blocks"]
 
@@ -70,7 +70,7 @@ def _refuse(name: str) -> NoReturn:
 
 
 def window_blocks(
-    reader: Reader, head: bytes, *, name: str, first: int, offset: int, exact_decimals: bool
+    reader: PeekableReader, head: bytes, *, name: str, first: int, offset: int, exact_decimals: bool
 ) -> Iterator[RowBlock]:
     """Yield rows up to the end of the array.
 
@@ -120,7 +120,7 @@ class _Window:
         fault: Why the bytes behind it are no text, if they are none.
     """
 
-    reader: Reader
+    reader: PeekableReader
     name: str
     row: int
     offset: int

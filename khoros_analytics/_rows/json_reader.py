@@ -12,7 +12,7 @@ from typing import Any
 
 from ..errors import ExportFormatError
 from .json_exact import RowBlock, decoder, window_blocks
-from .source import Content, Reader
+from .source import ExportSource, PeekableReader
 
 __all__ = ["RowBlock", "json_blocks", "json_rows"]
 
@@ -34,7 +34,7 @@ _LONG_DECIMALS = (b"." + b"0" * 9, b"0" * 8 + b".", b"0" * 16 + b"e")
 Parse = Callable[[bytes], list[dict[str, object]]]
 
 
-def json_blocks(content: Content, *, exact_decimals: bool = False) -> Iterator[RowBlock]:
+def json_blocks(content: ExportSource, *, exact_decimals: bool = False) -> Iterator[RowBlock]:
     """Yield the rows of a JSON array of objects, in constant memory. Of a field that a row has twice, the last counts.
 
     Args:
@@ -66,7 +66,7 @@ def json_blocks(content: Content, *, exact_decimals: bool = False) -> Iterator[R
     yield from window_blocks(reader, data, name=content.name, first=first, offset=offset, exact_decimals=exact_decimals)
 
 
-def json_rows(content: Content) -> Iterator[dict[str, object]]:
+def json_rows(content: ExportSource) -> Iterator[dict[str, object]]:
     """Yield the rows of a JSON array of objects, one by one.
 
     Args:
@@ -79,7 +79,7 @@ def json_rows(content: Content) -> Iterator[dict[str, object]]:
         yield from block.rows
 
 
-def _after_opening(content: Content) -> int:
+def _after_opening(content: ExportSource) -> int:
     """Read up to the first row; return how many bytes that were.
 
     Raises:
@@ -96,7 +96,7 @@ def _after_opening(content: Content) -> int:
     return size + 1 + _skip_space(content.reader)
 
 
-def _skip_space(reader: Reader) -> int:
+def _skip_space(reader: PeekableReader) -> int:
     """Read white space; return how many bytes it was."""
     size = 0
     while (piece := reader.peek(_PIECE)) and piece[0] in _SPACE:

@@ -15,7 +15,7 @@ from attrs import evolve, frozen
 
 from ..errors import ExportFormatError, ParameterError
 
-__all__ = ["Content", "Format", "Reader", "open_export"]
+__all__ = ["ExportSource", "Format", "PeekableReader", "open_export"]
 
 Format = Literal["csv", "json"]
 
@@ -33,7 +33,7 @@ _MARKS = (
 _MARKUP = re.compile(rb"<(!--|(!doctype|\?xml|html|head|body|error)\b)", re.IGNORECASE)
 
 
-class Reader:
+class PeekableReader:
     """Bytes that can be read, and looked at before they are."""
 
     def __init__(self, fill: Callable[[int], bytes]) -> None:
@@ -74,7 +74,7 @@ class Reader:
 
 
 @frozen
-class Content:
+class ExportSource:
     """What stands in an export's file, ready to be read from its first byte.
 
     Attributes:
@@ -85,7 +85,7 @@ class Content:
         path: Where the same bytes stand in a file, with the mark; None where they had to be unpacked or turned first.
     """
 
-    reader: Reader
+    reader: PeekableReader
     format: Format
     name: str
     skipped: int
@@ -93,7 +93,7 @@ class Content:
 
 
 @contextmanager
-def open_export(source: str | os.PathLike[str] | IO[bytes], format: Format | None = None) -> Iterator[Content]:
+def open_export(source: str | os.PathLike[str] | IO[bytes], format: Format | None = None) -> Iterator[ExportSource]:
     """Open a file or a stream: gzip is unpacked, a byte order mark skipped, UTF-16 and UTF-32 turned into UTF-8.
 
     Args:
@@ -110,11 +110,11 @@ def open_export(source: str | os.PathLike[str] | IO[bytes], format: Format | Non
     if isinstance(source, str | os.PathLike):
         path = Path(source)
         with path.open("rb", buffering=0) as file:
-            reader = Reader(lambda size: file.read(size) or b"")
+            reader = PeekableReader(lambda size: file.read(size) or b"")
             content = _content(reader, path.name, format)
             yield evolve(content, path=path if content.reader is reader else None)
     elif callable(getattr(source, "read", None)) and not isinstance(source, io.TextIOBase):
-        yield _content(Reader(lambda size: source.read(size) or b""), _name_of(source), format)
+        yield _content(PeekableReader(lambda size: source.read(size) or b""), _name_of(source), format)
     else:
         what = "a stream of text" if isinstance(source, io.TextIOBase) else repr(source)
         raise ParameterError(f"{what} cannot be read as an export; give a path, or a stream opened in binary mode")
@@ -125,7 +125,7 @@ def _name_of(stream: IO[bytes]) -> str:
     return Path(name).name if isinstance(name, str) and name else "the stream"
 
 
-def _content(reader: Reader, name: str, format: Format | None) -> Content:
+def _content(reader: PeekableReader, name: str, format: Format | None) -> ExportSource:
     if reader.peek(2) == _GZIP:
         reader = _unzipped(reader, name)
     encoding = next((encoding for mark, encoding in _MARKS if reader.peek(4).startswith(mark)), None)
@@ -142,10 +142,10 @@ def _content(reader: Reader, name: str, format: Format | None) -> Content:
             f"{name} is a page of HTML or XML, not an export; it begins with {head[:60].decode('utf-8', 'replace')!r}",
             offset=0,
         )
-    return Content(reader, format or ("json" if head[:1] in (b"[", b"{") else "csv"), name, skipped)
+    return ExportSource(reader, format or ("json" if head[:1] in (b"[", b"{") else "csv"), name, skipped)
 
 
-def _unzipped(packed: Reader, name: str) -> Reader:
+def _unzipped(packed: PeekableReader, name: str) -> PeekableReader:
     taken = 0
     file = gzip.GzipFile(fileobj=cast("IO[bytes]", packed), mode="rb")  # it only reads
 
@@ -160,10 +160,10 @@ def _unzipped(packed: Reader, name: str) -> Reader:
         taken += len(piece)
         return piece
 
-    return Reader(fill)
+    return PeekableReader(fill)
 
 
-def _decoded(raw: Reader, encoding: str, name: str) -> Reader:
+def _decoded(raw: PeekableReader, encoding: str, name: str) -> PeekableReader:
     decoder = codecs.getincrementaldecoder(encoding)()
     taken = 0
 
@@ -183,4 +183,4 @@ def _decoded(raw: Reader, encoding: str, name: str) -> Reader:
         taken += len(encoded)
         return encoded
 
-    return Reader(fill)
+    return PeekableReader(fill)

@@ -8,9 +8,9 @@ from pathlib import Path
 from attrs import frozen
 
 from ..errors import TargetError, TargetExistsError
-from .partial import Part, on_disk, open_part, sweep, write_all
+from .partial import PartialFile, map_os_errors, open_partial, remove_abandoned, write_all
 
-__all__ = ["SavedFile", "check_place", "copy", "final_place", "locate", "put_in_place", "tidy"]
+__all__ = ["SavedFile", "check_target", "commit", "copy", "remove_leftovers", "resolve_link", "resolve_target"]
 
 PIECE = 1024 * 1024
 """How much is read at once, in bytes: as fast as larger pieces, and small in memory."""
@@ -41,7 +41,7 @@ class SavedFile:
         return cls(path, found.st_size, found.st_mtime_ns)
 
     @classmethod
-    def of_part(cls, part: Part, path: Path) -> "SavedFile":
+    def of_partial(cls, part: PartialFile, path: Path) -> "SavedFile":
         """Remember what a file that is still a part will look like in its place."""
         found = os.fstat(part.file.fileno())
         return cls(path, found.st_size, found.st_mtime_ns)
@@ -54,7 +54,7 @@ class SavedFile:
             return False
 
 
-def locate(path: str | os.PathLike[str] | None, default_name: str) -> Path:
+def resolve_target(path: str | os.PathLike[str] | None, default_name: str) -> Path:
     """Decide where a file goes.
 
     Args:
@@ -73,7 +73,7 @@ def locate(path: str | os.PathLike[str] | None, default_name: str) -> Path:
         given = Path("." if path is None else path).expanduser().absolute()
     except RuntimeError as error:  # ~somebody who is not there
         raise TargetError(f"{path} cannot be used: {error}") from None
-    with on_disk(given, "cannot be used"):
+    with map_os_errors(given, "cannot be used"):
         if given.is_dir():
             return given / default_name
         if path is not None and os.fspath(path).endswith(("/", os.sep)):
@@ -81,7 +81,7 @@ def locate(path: str | os.PathLike[str] | None, default_name: str) -> Path:
     return given
 
 
-def check_place(target: Path, *, overwrite: bool) -> None:
+def check_target(target: Path, *, overwrite: bool) -> None:
     """Find out whether a file could go there, before anything is asked of the server.
 
     Args:
@@ -92,7 +92,7 @@ def check_place(target: Path, *, overwrite: bool) -> None:
         TargetExistsError: A file is there already.
         TargetError: There is no such folder, or something else is in the way.
     """
-    with on_disk(target, "cannot be written"):
+    with map_os_errors(target, "cannot be written"):
         folder = target.parent
         if not folder.is_dir():
             raise TargetError(f"{target} cannot be written: there is no folder {folder}; make it first", path=target)
@@ -111,54 +111,58 @@ def copy(saved: SavedFile, target: Path, *, overwrite: bool) -> SavedFile:
 
     Args:
         saved: The file.
-        target: Where the copy goes; see :func:`locate`.
+        target: Where the copy goes; see :func:`resolve_target`.
         overwrite: Whether a file that is there may be replaced.
 
     Raises:
         TargetError: The disk does not take it.
     """
-    final = final_place(target)
-    with open_part(final, None) as part, on_disk(target, "cannot be written"), saved.path.open("rb") as original:
+    final = resolve_link(target)
+    with (
+        open_partial(final, None) as part,
+        map_os_errors(target, "cannot be written"),
+        saved.path.open("rb") as original,
+    ):
         while piece := original.read(PIECE):
             write_all(part.file, piece)
-        put_in_place(part, final, overwrite=overwrite)
+        commit(part, final, overwrite=overwrite)
     return SavedFile.of(target)
 
 
-def final_place(target: Path) -> Path:
+def resolve_link(target: Path) -> Path:
     """Return where a file ends up: a link's own folder may be on another disk, which no rename crosses.
 
     Args:
-        target: Where the file goes; see :func:`locate`.
+        target: Where the file goes; see :func:`resolve_target`.
 
     Raises:
         TargetError: The place cannot be used.
     """
-    with on_disk(target, "cannot be written"):
+    with map_os_errors(target, "cannot be written"):
         return target.resolve()
 
 
-def tidy(target: Path) -> None:
+def remove_leftovers(target: Path) -> None:
     """Remove what a kill in the very last step left beside a file.
 
     Args:
         target: The file, in its place.
     """
     with suppress(OSError):
-        sweep(target.resolve())
+        remove_abandoned(target.resolve())
 
 
-def _flush(part: Part) -> None:
-    with on_disk(part.path, "cannot be written"):
+def _flush(part: PartialFile) -> None:
+    with map_os_errors(part.path, "cannot be written"):
         os.fsync(part.file.fileno())
 
 
-def put_in_place(part: Part, target: Path, *, overwrite: bool, announce: Callable[[], object] = lambda: None) -> None:
+def commit(part: PartialFile, target: Path, *, overwrite: bool, announce: Callable[[], object] = lambda: None) -> None:
     """Flush a file that is complete, and give it its name.
 
     Args:
         part: The file.
-        target: Its place; see :func:`final_place`.
+        target: Its place; see :func:`resolve_link`.
         overwrite: Whether a file that is there may be replaced.
         announce: Is called when all of it is on the disk, just before it gets its name.
 
@@ -170,9 +174,9 @@ def put_in_place(part: Part, target: Path, *, overwrite: bool, announce: Callabl
     _rename(part, target, overwrite=overwrite)
 
 
-def _rename(part: Part, target: Path, *, overwrite: bool) -> None:
+def _rename(part: PartialFile, target: Path, *, overwrite: bool) -> None:
     """Rename what was flushed, and flush the folder: after a power loss the old file is there, or the new one."""
-    with on_disk(target, "cannot be written"):
+    with map_os_errors(target, "cannot be written"):
         part.forget()
         if os.name == "nt":
             part.file.close()  # Windows renames no open file; elsewhere the lock is held to the end
@@ -192,7 +196,7 @@ def _rename_where_nothing_is(part: Path, target: Path) -> None:
         ) from None
     except OSError:
         # This file system knows no hard links, so the check and the rename are two steps.
-        check_place(target, overwrite=False)
+        check_target(target, overwrite=False)
         part.rename(target)
 
 

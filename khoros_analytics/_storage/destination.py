@@ -12,15 +12,15 @@ from attrs import field, frozen
 
 from .._checks import needs
 from ..errors import KhorosError, TargetError, TargetExistsError
-from .atomic import check_place, final_place, locate, put_in_place
-from .partial import on_disk, open_part
+from .atomic import check_target, commit, resolve_link, resolve_target
+from .partial import map_os_errors, open_partial
 
-__all__ = ["LocalPlace", "Place", "RemotePlace", "find_place"]
+__all__ = ["Destination", "LocalDestination", "RemoteDestination", "open_destination"]
 
 
 @frozen
-class LocalPlace:
-    """A place on disk.
+class LocalDestination:
+    """A destination on disk.
 
     Attributes:
         path: The file's path.
@@ -36,7 +36,7 @@ class LocalPlace:
         Raises:
             TargetError: It could not.
         """
-        check_place(self.path, overwrite=self.overwrite)
+        check_target(self.path, overwrite=self.overwrite)
 
     @contextmanager
     def whole(self) -> Iterator[str]:
@@ -45,10 +45,10 @@ class LocalPlace:
         Raises:
             TargetError: The disk does not take it.
         """
-        final = final_place(self.path)
-        with open_part(final, None) as part, on_disk(self.path, "cannot be written"):
+        final = resolve_link(self.path)
+        with open_partial(final, None) as part, map_os_errors(self.path, "cannot be written"):
             yield str(part.path)
-            put_in_place(part, final, overwrite=self.overwrite)
+            commit(part, final, overwrite=self.overwrite)
 
     def result(self) -> Path:
         """Return what the caller gets."""
@@ -60,8 +60,8 @@ def _without_credentials(url: str) -> str:
 
 
 @frozen
-class RemotePlace:
-    """A place that fsspec knows, such as object storage.
+class RemoteDestination:
+    """A destination that fsspec knows, such as object storage.
 
     Attributes:
         url: The file's URL.
@@ -106,7 +106,7 @@ class RemotePlace:
             self.check()
             file.commit()
 
-    def check_way_back(self) -> None:
+    def check_can_discard(self) -> None:
         """Find out whether the file system can take back a file that is not whole, with another file than this one.
 
         Raises:
@@ -130,7 +130,7 @@ class RemotePlace:
         from fsspec.implementations.memory import MemoryFile, MemoryFileSystem
 
         if isinstance(self.system, MemoryFileSystem):
-            file: Any = MemoryFile(self.system, path)  # its own `open` puts a file in its place at once
+            file: Any = MemoryFile(self.system, path)  # its own `open` puts a file in its destination at once
             file.autocommit = False
             return file
         # Without this, closing the file commits it, also when that is because of an error.
@@ -141,12 +141,12 @@ class RemotePlace:
         return self.url
 
 
-Place = LocalPlace | RemotePlace
+Destination = LocalDestination | RemoteDestination
 
 
-def find_place(
+def open_destination(
     path: str | os.PathLike[str], default_name: str, *, overwrite: bool, storage_options: Mapping[str, Any] | None
-) -> Place:
+) -> Destination:
     """Decide where a file goes, and find out whether it could go there.
 
     Args:
@@ -165,21 +165,21 @@ def find_place(
         # fsspec itself says what a scheme needs beside it, such as s3fs.
         with _remote(_without_credentials(path)):
             system, inner = fsspec.core.url_to_fs(path, **(storage_options or {}))
-        remote = RemotePlace(path, overwrite, system, inner)
+        remote = RemoteDestination(path, overwrite, system, inner)
         remote.check()
-        remote.check_way_back()
+        remote.check_can_discard()
         return remote
-    local = LocalPlace(locate(path, default_name), overwrite)
+    local = LocalDestination(resolve_target(path, default_name), overwrite)
     local.check()
     return local
 
 
 @contextmanager
-def _remote(place: object) -> Iterator[None]:
+def _remote(destination: object) -> Iterator[None]:
     """Turn what a file system says into an error of the tree."""
     try:
         yield
     except (KhorosError, ImportError):
         raise
     except (OSError, ValueError) as error:
-        raise TargetError(f"{place} cannot be written: {error}", errno=getattr(error, "errno", None)) from error
+        raise TargetError(f"{destination} cannot be written: {error}", errno=getattr(error, "errno", None)) from error

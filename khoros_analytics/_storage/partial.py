@@ -19,7 +19,7 @@ try:
 except ImportError:  # Windows
     fcntl = None  # type: ignore[assignment]
 
-__all__ = ["Part", "on_disk", "open_part", "sweep", "write_all"]
+__all__ = ["PartialFile", "map_os_errors", "open_partial", "remove_abandoned", "write_all"]
 
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 _TRIES = 20
@@ -28,7 +28,7 @@ _LONGEST_NAME = 200  # in bytes; file systems take 255
 
 
 @define(eq=False)
-class Part:
+class PartialFile:
     """A temporary file that this process alone writes.
 
     Attributes:
@@ -53,7 +53,7 @@ class Part:
         """
         self.validator, self.total = validator, total
         text = json.dumps({"validator": validator, "total": total, "boot": _boot_id()})
-        with on_disk(self.path, "cannot be written"):
+        with map_os_errors(self.path, "cannot be written"):
             self.note.write_text(text, encoding="utf-8")
 
     def recall(self) -> int:
@@ -88,7 +88,7 @@ class Part:
 
 
 @contextmanager
-def open_part(target: Path, owner: str | None) -> Iterator[Part]:
+def open_partial(target: Path, owner: str | None) -> Iterator[PartialFile]:
     """Open the temporary file of a target; afterwards remove it, unless it was marked to be kept.
 
     What others left behind there and nobody writes any more is removed.
@@ -100,9 +100,9 @@ def open_part(target: Path, owner: str | None) -> Iterator[Part]:
     Raises:
         TargetError: The disk does not take it.
     """
-    with on_disk(target, "cannot be written"):
-        part = _own_part(target, owner)
-        sweep(target, part.path)
+    with map_os_errors(target, "cannot be written"):
+        part = _own_partial(target, owner)
+        remove_abandoned(target, part.path)
     try:
         yield part
     finally:
@@ -115,20 +115,20 @@ class _NoLocksError(Exception):
     """This system, or this file system, knows no locks."""
 
 
-def _own_part(target: Path, owner: str | None) -> Part:
+def _own_partial(target: Path, owner: str | None) -> PartialFile:
     if owner is not None:
         mark = hashlib.sha256(owner.encode("utf-8", "surrogatepass")).hexdigest()[:12]
         with suppress(_NoLocksError):
-            part = _locked(_part_path(target, mark))
+            part = _locked(_partial_path(target, mark))
             if part:
                 return part
     # Somebody else is fetching the same, or nobody can tell: each gets there in a file of its own.
     return _unshared(target)
 
 
-def _unshared(target: Path) -> Part:
+def _unshared(target: Path) -> PartialFile:
     for _ in range(_TRIES):
-        path = _part_path(target, secrets.token_hex(6))
+        path = _partial_path(target, secrets.token_hex(6))
         # Not tempfile: its files are for their owner alone, this one becomes an ordinary file.
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o666)
         file = open(descriptor, "r+b", buffering=0)  # noqa: SIM115, PTH123 - as above; the part closes it
@@ -137,12 +137,12 @@ def _unshared(target: Path) -> Part:
         except _NoLocksError:
             mine = True
         if mine:
-            return Part(path, file)
+            return PartialFile(path, file)
         file.close()  # between its opening and its locking somebody took it for what a dead process left
     raise TargetError(f"{target} cannot be written: its temporary files are taken away again and again", path=target)
 
 
-def _part_path(target: Path, mark: str) -> Path:
+def _partial_path(target: Path, mark: str) -> Path:
     return target.with_name(f".{_stem(target)}.{mark}.part")
 
 
@@ -152,7 +152,7 @@ def _stem(target: Path) -> str:
     return target.name if len(name) <= _LONGEST_NAME else hashlib.sha256(name).hexdigest()
 
 
-def _locked(path: Path) -> Part | None:
+def _locked(path: Path) -> PartialFile | None:
     """Open and lock a file, or return None when another process or thread has it."""
     for _ in range(_TRIES):
         # Not tempfile: its files are for their owner alone, this one becomes an ordinary file.
@@ -169,9 +169,9 @@ def _locked(path: Path) -> Part | None:
             return None
         if _is_at(path, descriptor):
             if os.fstat(descriptor).st_nlink <= 1:
-                return Part(path, file)
+                return PartialFile(path, file)
             # Its former owner was killed in the last step: it is the finished file, too, and not to be written to.
-            Part(path, file).discard()
+            PartialFile(path, file).discard()
         # Between the opening and the locking its former owner finished it: what is open now is the target itself.
         file.close()
     return None
@@ -201,7 +201,7 @@ def _is_at(path: Path, descriptor: int) -> bool:
         return False
 
 
-def sweep(target: Path, mine: Path | None = None) -> None:
+def remove_abandoned(target: Path, mine: Path | None = None) -> None:
     """Remove what dead processes left of a target.
 
     Args:
@@ -226,7 +226,7 @@ def _boot_id() -> str | None:
 
 
 @contextmanager
-def on_disk(path: Path, what: str) -> Iterator[None]:
+def map_os_errors(path: Path, what: str) -> Iterator[None]:
     """Turn what the operating system says about the disk into an error of the tree.
 
     Args:

@@ -46,7 +46,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--password", default=plain.password, help="default: %(default)s")
     parser.add_argument("--company-key", default=plain.company_key, help="default: %(default)s")
     parser.add_argument("--seconds", type=float, default=plain.seconds, help="an export takes so long (%(default)s)")
-    parser.add_argument("--looks", type=int, help="an export is done at so many status requests, instead of --seconds")
+    parser.add_argument("--polls", type=int, help="an export is done at so many status requests, instead of --seconds")
     parser.add_argument("--rows", type=int, default=plain.rows, help="rows of an export (%(default)s)")
     parser.add_argument("--size", type=int, help="as many rows as make about so many bytes, instead of --rows")
     parser.add_argument("--seed", type=int, default=plain.seed, help="other seeds give other rows (%(default)s)")

@@ -38,11 +38,11 @@ class VirtualClock(Clock):
             self._now += max(seconds, 0.0)
 
     @contextmanager
-    def alarm(self, seconds: float, ring: Callable[[], None]) -> Iterator[None]:  # noqa: ARG002 - as in Clock
-        """Never ring: while a block waits for something real, this clock stands still.
+    def alarm(self, seconds: float, expire: Callable[[], None]) -> Iterator[None]:  # noqa: ARG002 - as in Clock
+        """Never expire: while a block waits for something real, this clock stands still.
 
         Args:
             seconds: Not used.
-            ring: Not used.
+            expire: Not used.
         """
         yield

@@ -25,9 +25,9 @@ class Options:
         password: The password, any Unicode text.
         company_key: The only company key that it knows.
         clock: Whose time counts. The default one stands still until somebody sleeps on it, so a client that shares it
-            waits for nothing; without such a client give ``Clock()``, or use ``looks``.
+            waits for nothing; without such a client give ``Clock()``, or use ``polls``.
         seconds: How long an export takes on the clock. A callable is asked once for each export.
-        looks: When given, this decides instead of ``seconds``: an export is done at so many status requests.
+        polls: When given, this decides instead of ``seconds``: an export is done at so many status requests.
         rows: How many rows an export has.
         size: When given, an export gets as many rows as make about so many bytes.
         seed: Other seeds give other rows.
@@ -37,7 +37,7 @@ class Options:
         creation: What a creation answer holds: ids and ``urls``, just the ``ids``, or ``download``: a downloadUrl too.
             The vendor shows all three.
         url_origin: The scheme and host that stand in the API's URLs, where they are to differ from its own.
-        empty_links: At so many looks a completed export has no link yet.
+        empty_links: At so many polls a completed export has no link yet.
         link_seconds: How long a signed link of the file host is good.
         export_seconds: How long a finished export can be fetched.
         ranges: Whether the file host understands Range.
@@ -55,7 +55,7 @@ class Options:
     company_key: str = field(default="SANDBOX-COMPANY", repr=False)
     clock: Clock = Factory(VirtualClock)
     seconds: float | Callable[[], float] = 10.0
-    looks: int | None = None
+    polls: int | None = None
     rows: int = 100
     size: int | None = None
     seed: int = 0

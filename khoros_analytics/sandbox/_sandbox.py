@@ -27,7 +27,7 @@ class Sandbox(Options):
 
     Example:
         >>> import requests
-        >>> with Sandbox(looks=1) as sandbox:
+        >>> with Sandbox(polls=1) as sandbox:
         ...     answer = requests.get(f"{sandbox.base_url}/api/public/teams?companyKey=SANDBOX-COMPANY",
         ...                           auth=("sandbox", "sandbox-password"), timeout=10)
         ...     answer.json()["result"][0]["name"], sandbox.count("teams")

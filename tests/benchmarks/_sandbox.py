@@ -44,7 +44,7 @@ def serve(size: int, certificate: str | None) -> None:
     if certificate:
         context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
         context.load_cert_chain(certificate)
-    with Sandbox(clock=Clock(), looks=1, size=size, ssl_context=context) as sandbox:
+    with Sandbox(clock=Clock(), polls=1, size=size, ssl_context=context) as sandbox:
         settings = {name: value for name, value in sandbox.settings.items() if name != "clock"}
         sys.stdout.write(json.dumps(settings) + "\n")
         sys.stdout.flush()

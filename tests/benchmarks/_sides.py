@@ -18,7 +18,7 @@ from khoros_analytics import read_arrow, read_pandas, read_polars
 from khoros_analytics._frames.arrow_reader import ExportFile
 from khoros_analytics._frames.parquet import write_parquet
 from khoros_analytics._frames.read import batches
-from khoros_analytics._storage.destination import LocalPlace
+from khoros_analytics._storage.destination import LocalDestination
 
 BATCH_ROWS = 65536
 TARGET = "frame.parquet"
@@ -37,7 +37,7 @@ def ours_batches(path: Path, _folder: Path) -> object:
 
 def ours_parquet(path: Path, folder: Path) -> object:
     """Convert as ``Job.to_parquet`` does."""
-    return write_parquet(ExportFile(path), LocalPlace(folder / TARGET, overwrite=True), {})
+    return write_parquet(ExportFile(path), LocalDestination(folder / TARGET, overwrite=True), {})
 
 
 def pyarrow_csv(path: Path, _folder: Path) -> object:

@@ -1,4 +1,4 @@
-"""How soon the end of a job is noticed, and what that costs in looks.
+"""How soon the end of a job is noticed, and what that costs in polls.
 
 The library's own policy watches jobs on a virtual clock. Durations are log-normal with a median of 60 seconds. In the
 first part they spread widely (sigma 1: 5 % take longer than 310 seconds), and every job is the first of its kind. In
@@ -15,7 +15,7 @@ from attrs import frozen
 
 from khoros_analytics import Clock
 from khoros_analytics._clock import Deadline
-from khoros_analytics._jobs.polling import Durations, watch
+from khoros_analytics._jobs.polling import Durations
 from khoros_analytics.sandbox import VirtualClock
 
 JOBS = 20_000
@@ -34,11 +34,11 @@ class Watched:
 
     Attributes:
         duration: How long it took, in seconds.
-        looks: The seconds after its start at which somebody looked.
+        polls: The seconds after its start at which somebody looked.
     """
 
     duration: float
-    looks: tuple[float, ...]
+    polls: tuple[float, ...]
 
     @property
     def overshoot(self) -> float:
@@ -72,20 +72,20 @@ class Summary:
 def run(duration: float, watcher: Watcher) -> Watched:
     """Let somebody watch a job that takes so many seconds."""
     clock = VirtualClock(0.0)
-    looks: list[float] = []
+    polls: list[float] = []
 
-    def look() -> bool:
-        looks.append(clock.monotonic())
+    def poll() -> bool:
+        polls.append(clock.monotonic())
         return clock.monotonic() >= duration
 
-    watcher(clock, look)
-    return Watched(duration, tuple(looks))
+    watcher(clock, poll)
+    return Watched(duration, tuple(polls))
 
 
 def ours(fastest: float | None = None) -> Watcher:
     """Return the library's way to watch a job."""
-    return lambda clock, look: watch(
-        look,
+    return lambda clock, poll: poll_until(
+        poll,
         lambda done: done,
         sleep=clock.sleep,
         deadline=Deadline(clock, 1e9),
@@ -131,7 +131,7 @@ def compare(title: str, policy: Summary, jobs: list[float]) -> None:
 
 
 def main() -> None:
-    """Watch all jobs, print the tables, and judge."""
+    """Watchdog all jobs, print the tables, and judge."""
     source = random.Random(SEED)
     wide = [run(duration, ours()) for duration in draw(JOBS, WIDE, source)]
     narrow = [job for _ in range(JOBS // LATER) for job in learning(source)]

@@ -82,7 +82,7 @@ def busiest_minute(moments: list[float]) -> int:
 
 def one_export() -> Figure:
     """Count the requests for an export that is done when it is first looked at."""
-    with Sandbox(looks=1) as sandbox, Client(**sandbox.settings) as client, tempfile.TemporaryDirectory() as folder:
+    with Sandbox(polls=1) as sandbox, Client(**sandbox.settings) as client, tempfile.TemporaryDirectory() as folder:
         client.conversation(*WINDOW).download(folder)
         return exactly("requests for one export", len(to_the_api(sandbox)), 3)
 
@@ -92,7 +92,7 @@ def crowd(threads: int, clients: int) -> list[float]:
     clock = SharedClock()
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        sandbox = stack.enter_context(Sandbox(looks=1, rows=1, clock=clock))
+        sandbox = stack.enter_context(Sandbox(polls=1, rows=1, clock=clock))
         shared = [stack.enter_context(Client(**sandbox.settings)) for _ in range(clients)]
         started = threading.Barrier(threads)
 

@@ -100,7 +100,7 @@ class BeatClock(Clock):
         self._shared.sleep(seconds)
 
     @contextmanager
-    def alarm(self, seconds, ring):
+    def alarm(self, seconds, expire):
         self._on_beat()
         yield
 
@@ -335,7 +335,7 @@ class Life:
     def hopeless(self) -> bool:
         """Return whether the server may have no file for the job, now or in the next minutes, by its own decision."""
         found = self.sandbox._world.exports.find(self.job.workflow_id, self.job.run_id)
-        closed = found.closed_at or (found.ready_at if found.looks_needed is None else self.shared.time())
+        closed = found.closed_at or (found.ready_at if found.polls_needed is None else self.shared.time())
         gone = self.shared.time() + 1000 > closed + self.sandbox.export_seconds
         return found._end == "failed" or found.ready_at == math.inf or gone
 
@@ -357,7 +357,7 @@ class Life:
             self.expect(secret not in text, "secret", f"{secret} in {text}")
         if stage == "start":
             self.expect(error.may_have_started is not None, "phase", f"no word whether it started: {text}")
-            self.expect("creation" in text or "export" in text.partition(":")[0], "phase", text)
+            self.expect("create" in text or "export" in text.partition(":")[0], "phase", text)
             return
         self.expect(error.may_have_started is None, "phase", f"not of the creation, and yet: {error.may_have_started}")
         self.expect(error.job is self.job, "phase", f"the error does not carry its job: {text}")

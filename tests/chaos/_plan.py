@@ -192,7 +192,7 @@ class _Drawing:
             "seed": self.seed,
         }
         if self.chance(0.2):
-            options["looks"] = pick.randint(1, 4)
+            options["polls"] = pick.randint(1, 4)
         if self.chance(0.12):
             options["link_seconds"] = pick.choice((0.0, 0.5, 5.0, 30.0))
         if self.chance(0.06):

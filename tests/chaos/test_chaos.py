@@ -10,11 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from khoros_analytics._http import download as _body
-from khoros_analytics._http import quota as _quota
-from khoros_analytics._http import retry as _retry
-from khoros_analytics._protocol import replies as _protocol
-from khoros_analytics._storage import partial as _parts
+from khoros_analytics._http import download, quota, retry
+from khoros_analytics._protocol import replies
+from khoros_analytics._storage import partial
 from khoros_analytics.sandbox import faults
 
 SEEDS = 320
@@ -93,11 +91,11 @@ def test_everything_is_drawn(lives):
 
 # Each breaks one rule of the client; the kind of problem that the judge must then report.
 BREAKS = {
-    "torn": (_body.Body, "_check_end", lambda self, stream: None),
-    "duplicate": (_retry, "may_repeat", lambda action, error: _retry.is_transient(error)),
-    "quota": (_quota.Quota, "_try", lambda self, ticket: 0.0),
-    "phase": (_protocol, "_told", lambda call, reply, what, excerpt=True: what),
-    "leak": (_parts.Part, "discard", lambda self: None),
+    "torn": (download.Transfer, "_check_end", lambda self, stream: None),
+    "duplicate": (retry, "may_repeat", lambda action, error: retry.is_transient(error)),
+    "quota": (quota.Quota, "_try", lambda self, ticket: 0.0),
+    "phase": (replies, "_told", lambda call, reply, what, excerpt=True: what),
+    "leak": (partial.PartialFile, "discard", lambda self: None),
 }
 
 

@@ -74,7 +74,7 @@ class World:
 def run() -> Iterator[Callable[..., World]]:
     """Start a sandbox with some options, and a client with some settings. All stop with the test."""
     with ExitStack() as stack:
-        yield lambda options=None, **settings: World(stack, {"looks": 1, **(options or {})}, settings)
+        yield lambda options=None, **settings: World(stack, {"polls": 1, **(options or {})}, settings)
 
 
 @pytest.fixture

@@ -39,9 +39,9 @@ def use_up_the_quota(world, _folder):
 
 
 SPENT = {
-    "next look": (
+    "next poll": (
         lambda world, _: world.sandbox.fail("status", faults.JobState("RUNNING", ""), times=None),
-        "next look",
+        "next poll",
     ),
     "failing looks": (lambda world, _: world.sandbox.fail("status", faults.HttpStatus(503), times=None), "repetition"),
     "Retry-After": (
@@ -62,7 +62,7 @@ def test_the_time_is_over(run, folder, spend, reason, timeout):
     and says on what most of the time was spent.
     """
     looks = 5 if reason == "asking" else 1
-    world = run({"looks": looks}, retries=10_000, requests_per_minute=4 if reason == "quota" else 10_000)
+    world = run({"polls": looks}, retries=10_000, requests_per_minute=4 if reason == "quota" else 10_000)
     job = world.start()
     spend(world, folder)
     began = world.clock.time()
@@ -77,7 +77,7 @@ def test_the_time_is_over(run, folder, spend, reason, timeout):
     assert caught.value.job is job
     assert job.workflow_id in text
     assert text.count(HISTORY) == 1
-    parts = {name: seconds_of(text, name) for name in ("asking", "next look", "repetition", "quota")}
+    parts = {name: seconds_of(text, name) for name in ("asking", "next poll", "repetition", "quota")}
     assert max(parts, key=parts.get) == reason, text
     assert sum(parts.values()) == pytest.approx(took, abs=1), text
     world.sandbox.heal()
@@ -141,7 +141,7 @@ def test_the_default(run, folder):
 
 def test_every_attempt(run, folder):
     """Each attempt stands in the history with its time, phase and outcome, and the wait before it with its reason."""
-    world = run({"looks": 2, "size": 3 * PIECE})
+    world = run({"polls": 2, "size": 3 * PIECE})
     world.sandbox.fail("create", faults.HttpStatus(503, retry_after="7"))
     world.fail_in_turn("status", faults.JobState("RUNNING", ""), faults.HtmlPage())
     world.fail_in_turn("file", faults.Cut(PIECE), faults.HttpStatus(403))
@@ -152,10 +152,10 @@ def test_every_attempt(run, folder):
 
     found = [(attempt.phase, attempt.outcome, attempt.reason) for attempt in job.history]
     assert found == [
-        ("creation", "HTTP 503, ServerError", ""),
-        ("creation", "HTTP 200", "repetition"),
-        ("status", "HTTP 200", "next look"),
-        ("status", "HTTP 200, UnexpectedReplyError", "next look"),
+        ("create", "HTTP 503, ServerError", ""),
+        ("create", "HTTP 200", "repetition"),
+        ("status", "HTTP 200", "next poll"),
+        ("status", "HTTP 200, UnexpectedReplyError", "next poll"),
         ("status", "HTTP 200", "repetition"),
         ("download", "HTTP 200, TransportError", ""),
         ("status", "HTTP 200", "repetition"),

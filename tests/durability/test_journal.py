@@ -22,7 +22,7 @@ from khoros_analytics import (
     KhorosError,
     RequestRejectedError,
 )
-from khoros_analytics._journal import store as _journal
+from khoros_analytics._journal import store
 from khoros_analytics.sandbox import Clock, VirtualClock, faults
 
 WINDOW = ("2019-02-01", "2019-02-02")
@@ -768,14 +768,14 @@ def test_a_journal_that_becomes_unusable(world, connect, monkeypatch, caplog, mo
     def spoil(*_arguments):
         journal.write_bytes(b"no journal any more" * 1000)
 
-    original = _journal.Journal.note_started
+    original = store.Journal.note_started
 
     def note_started(*arguments):
         spoil()
         original(*arguments)
 
     if moment == "before the ids":
-        monkeypatch.setattr(_journal.Journal, "note_started", note_started)
+        monkeypatch.setattr(store.Journal, "note_started", note_started)
     job = world.start(client)
     if moment == "before ready":
         spoil()

@@ -7,10 +7,12 @@ import pytest
 from khoros_analytics.sandbox import faults
 
 PIECE = 1024 * 1024
-BIG = {"size": 4 * PIECE, "looks": 2}
+BIG = {"size": 4 * PIECE, "polls": 2}
 
 _PROGRAM = """
-from khoros_analytics import _body, _download, _job, _journal, _starting
+from khoros_analytics._http import download
+from khoros_analytics._jobs import start
+from khoros_analytics._storage import atomic
 
 stop = ARGUMENTS["stop"]
 update = None
@@ -32,17 +34,17 @@ def on_second_call(act):
 
 
 if stop == "claimed":
-    _starting.create_call = die
+    start.create_call = die
 elif stop == "asked":
-    _starting.parse_created = die
+    start.parse_created = die
 elif stop == "waiting":
     update = die
 elif stop == "half":
-    _body.Body._write = after(_body.Body._write)
+    download.Transfer._write = after(download.Transfer._write)
 elif stop == "all there":
     os.fsync = die
 elif stop == "flushed":
-    _download._rename_where_nothing_is = die
+    atomic._rename_where_nothing_is = die
 elif stop == "linked":
     os.link = after(os.link)
 elif stop == "in its place":

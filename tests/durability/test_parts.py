@@ -7,8 +7,7 @@ from pathlib import Path
 import pytest
 
 from khoros_analytics import DownloadError, JobTimeoutError, KhorosError, TargetError, TransportError
-from khoros_analytics._storage import atomic as _download
-from khoros_analytics._storage import partial as _parts
+from khoros_analytics._storage import atomic, partial
 from khoros_analytics.sandbox import VirtualClock, faults
 
 PIECE = 1024 * 1024
@@ -183,7 +182,7 @@ def test_the_figure_across_calls(run, folder):
 def test_a_part_that_was_taken_away(folder, monkeypatch):
     """A temporary file that somebody sweeps away between its opening and its locking is made anew."""
     swept = []
-    lock = _parts._lock
+    lock = partial._lock
 
     def late(descriptor):
         if not swept:
@@ -191,8 +190,8 @@ def test_a_part_that_was_taken_away(folder, monkeypatch):
             swept[0].unlink()
         return lock(descriptor)
 
-    monkeypatch.setattr(_parts, "_lock", late)
-    with _parts.open_part(folder / "export.csv", None) as part:
+    monkeypatch.setattr(partial, "_lock", late)
+    with partial.open_partial(folder / "export.csv", None) as part:
         part.remember("version", 7)
         assert part.path.exists()
         assert part.path not in swept
@@ -202,8 +201,11 @@ def test_a_part_that_was_taken_away(folder, monkeypatch):
 
 def test_a_part_that_is_always_taken_away(folder, monkeypatch):
     """Where that happens again and again, the error says so, and nothing is left."""
-    monkeypatch.setattr(_parts, "_lock", lambda _descriptor: [path.unlink() for path in folder.iterdir()] == [])
-    with pytest.raises(TargetError, match="are taken away again and again"), _parts.open_part(folder / "x.csv", None):
+    monkeypatch.setattr(partial, "_lock", lambda _descriptor: [path.unlink() for path in folder.iterdir()] == [])
+    with (
+        pytest.raises(TargetError, match="are taken away again and again"),
+        partial.open_partial(folder / "x.csv", None),
+    ):
         pass
     assert names(folder) == []
 
@@ -217,8 +219,8 @@ def test_a_part_that_is_all(run, folder, monkeypatch):
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(_parts.Part, "discard", lambda _self: None)
-        patch.setattr(_download, "_rename", stop)
+        patch.setattr(partial.PartialFile, "discard", lambda _self: None)
+        patch.setattr(atomic, "_rename", stop)
         with pytest.raises(KeyboardInterrupt):
             job.download(folder)
     left(folder)
@@ -299,7 +301,7 @@ def test_a_note_that_cannot_be_trusted(run, folder, spoil):
 
 def test_a_part_that_cannot_know_its_boot(run, folder, monkeypatch, tmp_path):
     """Where the system does not tell one start from the next, no part is trusted."""
-    monkeypatch.setattr(_parts, "_BOOT_ID", tmp_path / "nothing")
+    monkeypatch.setattr(partial, "_BOOT_ID", tmp_path / "nothing")
     world = run(BIG, retries=1)
     job = fail_at(world, 3 * PIECE, folder)
 
@@ -390,7 +392,7 @@ def test_a_part_in_use(run, folder, what):
     other = job if what == "mine" else world.start()
 
     with part.open("r+b") as held:
-        assert _parts._lock(held.fileno())
+        assert partial._lock(held.fileno())
         assert other.download(folder / "file.csv").read_bytes() == world.content(0 if what == "mine" else 1)
         assert sorted([part.name, note.name, "file.csv"]) == names(folder)
 

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from khoros_analytics import KhorosError, TargetExistsError
-from khoros_analytics._storage import atomic as _download
+from khoros_analytics._http import download
+from khoros_analytics._storage import atomic
 from khoros_analytics.sandbox import faults
 
 PIECE = 1024 * 1024
@@ -89,13 +90,13 @@ def test_the_target_is_never_torn(run, folder, monkeypatch):
     target = folder / "file.csv"
     target.write_text("old")
     seen = set()
-    written = _download.Body._write
+    written = download.Transfer._write
 
     def looking(body, piece):
         seen.add(target.read_bytes())
         written(body, piece)
 
-    monkeypatch.setattr(_download.Body, "_write", looking)
+    monkeypatch.setattr(download.Transfer, "_write", looking)
     world.sandbox.fail("file", faults.Cut(0.4), times=2)
     world.start().download(target, overwrite=True)
 
@@ -154,7 +155,7 @@ def test_who_comes_when_another_has_just_finished(run, folder, monkeypatch, over
     second = world.connect().job(first.token) if jobs == "one job" else world.start()
     target = folder / "file.csv"
     writing, tidied = threading.Event(), threading.Event()
-    synced, written = _download._sync_folder, _download.Body._write
+    synced, written = atomic._sync_folder, download.Transfer._write
     outcomes = []
 
     def fetch_too():
@@ -177,8 +178,8 @@ def test_who_comes_when_another_has_just_finished(run, folder, monkeypatch, over
             assert tidied.wait(10)
         written(body, piece)
 
-    monkeypatch.setattr(_download, "_sync_folder", sync)
-    monkeypatch.setattr(_download.Body, "_write", write)
+    monkeypatch.setattr(atomic, "_sync_folder", sync)
+    monkeypatch.setattr(download.Transfer, "_write", write)
     first.download(target, overwrite=overwrite)
     tidied.set()
     thread.join(20)

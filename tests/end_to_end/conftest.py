@@ -147,7 +147,7 @@ class CrowdClock(Clock):
             self._condition.notify_all()
 
     @contextmanager
-    def alarm(self, seconds, ring):
+    def alarm(self, seconds, expire):
         yield
 
 

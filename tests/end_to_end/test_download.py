@@ -23,7 +23,7 @@ from khoros_analytics import (
 from khoros_analytics.sandbox import faults
 
 PIECE = 1024 * 1024
-BIG = {"size": 5 * PIECE // 2, "looks": 1}
+BIG = {"size": 5 * PIECE // 2, "polls": 1}
 DEFAULT_NAME = "conversation_2019-02-01_2019-02-02.csv"
 
 
@@ -590,7 +590,7 @@ def test_a_large_file_in_little_memory(run, folder):
     """A file is streamed in pieces of 1 MiB: what the process holds does not grow with it."""
     import tracemalloc  # noqa: PLC0415
 
-    world = run({"size": 32 * PIECE, "looks": 1})
+    world = run({"size": 32 * PIECE, "polls": 1})
     job = world.ready()
     tracemalloc.start()
     path = job.download(folder)

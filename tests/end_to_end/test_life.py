@@ -30,7 +30,7 @@ def test_from_start_to_file(world, folder):
 
     job.download(folder)
     looks = world.sandbox.count("status")
-    assert [attempt.phase for attempt in job.history] == ["creation", *["status"] * looks, "download"]
+    assert [attempt.phase for attempt in job.history] == ["create", *["status"] * looks, "download"]
     assert {attempt.outcome for attempt in job.history} == {"HTTP 200"}
     assert job.history[0].at == began
     assert [attempt.at for attempt in job.history] == sorted(attempt.at for attempt in job.history)
@@ -45,8 +45,8 @@ def test_failures_are_in_the_history(world):
     job = world.start().refresh()
 
     assert [(attempt.phase, attempt.outcome) for attempt in job.history] == [
-        ("creation", "HTTP 503, ServerError"),
-        ("creation", "HTTP 200"),
+        ("create", "HTTP 503, ServerError"),
+        ("create", "HTTP 200"),
         ("status", "TransportError"),
         ("status", "HTTP 200"),
     ]

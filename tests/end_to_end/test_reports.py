@@ -14,7 +14,7 @@ ARGUMENTS = {"team_performance_interval": {"time_interval": timedelta(hours=1)}}
 @pytest.mark.parametrize("name", REPORTS)
 def test_a_file_for_every_report(run, folder, name, format):
     """Each report's method ends in the very bytes that the server has, with exactly three requests to the API."""
-    world = run({"looks": 1, "strict": True})
+    world = run({"polls": 1, "strict": True})
     method = getattr(world.client, name)
 
     path = method("2019-02-01", "2019-02-02", format=format, **ARGUMENTS.get(name, {})).download(folder)
@@ -37,7 +37,7 @@ def test_all_reports_are_tried():
 @pytest.mark.parametrize("name", REPORTS)
 def test_start_by_name(run, name):
     """client.start(name) sends just what the report's own method sends."""
-    world = run({"looks": 1, "strict": True})
+    world = run({"polls": 1, "strict": True})
     arguments = {"metrics": ["TIME_ZONE"], "locale": "de", **ARGUMENTS.get(name, {})}
 
     world.client.start(name, "2019-02-01", "2019-02-02", **arguments)

@@ -109,7 +109,7 @@ def test_a_server_that_fails_until_the_end(run):
 @pytest.mark.parametrize("phase", ["status", "download", "file"])
 def test_an_answer_after_the_deadline(run, folder, phase):
     """An answer that comes when the time is over is too late, even a good one; asked again, the job is all right."""
-    world = run({"looks": 1})
+    world = run({"polls": 1})
     world.sandbox.fail(phase, faults.Delay(1000))
     job = world.start()
 

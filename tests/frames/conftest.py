@@ -10,10 +10,9 @@ import pyarrow as pa
 import pytest
 
 from khoros_analytics import Client, ExportFormatError, Job, KhorosError
-from khoros_analytics._frames import csv_arrow as _csv_columns
-from khoros_analytics._frames import json_arrow as _json_columns
+from khoros_analytics._frames import csv_arrow, json_arrow
 from khoros_analytics._frames.arrow_reader import ExportFile, with_tables
-from khoros_analytics._frames.column_types import read_wishes
+from khoros_analytics._frames.column_types import parse_types
 from khoros_analytics._frames.read import to_arrow
 from khoros_analytics._rows.csv_reader import csv_records, read_header
 from khoros_analytics._rows.source import open_export
@@ -50,7 +49,7 @@ class Files:
 
     def table(self, content, types=None, format=None, report=None, columns=()) -> pa.Table:
         """Read a file as a table: in one go, and as a stream, which must come to the same."""
-        file = ExportFile(self.write(content), format, read_wishes(types, report), columns)
+        file = ExportFile(self.write(content), format, parse_types(types, report), columns)
         at_once, streamed = _outcome(to_arrow, file), _outcome(_streamed, file)
         if isinstance(at_once, pa.Table):
             assert isinstance(streamed, pa.Table), streamed
@@ -92,12 +91,12 @@ def _outcome(read, file):
 @contextmanager
 def _cut(piece, pieces=1, records=1, rows=1):
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(_csv_columns, "_PIECE", piece)
-        patch.setattr(_csv_columns, "_PIECES", pieces)
-        patch.setattr(_csv_columns, "_SMALL_PIECE", piece)
-        patch.setattr(_csv_columns, "_RECORDS", records)
-        patch.setattr(_json_columns, "_ROWS", rows)
-        patch.setattr(_json_columns, "json_blocks", _row_by_row(_json_columns.json_blocks))
+        patch.setattr(csv_arrow, "_PIECE", piece)
+        patch.setattr(csv_arrow, "_PIECES", pieces)
+        patch.setattr(csv_arrow, "_SMALL_PIECE", piece)
+        patch.setattr(csv_arrow, "_RECORDS", records)
+        patch.setattr(json_arrow, "_ROWS", rows)
+        patch.setattr(json_arrow, "json_blocks", _row_by_row(json_arrow.json_blocks))
         yield
 
 

@@ -9,8 +9,8 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from khoros_analytics import ParameterError
-from khoros_analytics._frames import column_types as _kinds
-from khoros_analytics._frames.column_types import NOTHING, TEXT, UNITS, ColumnType, join, join_all, read_wishes
+from khoros_analytics._frames import column_types as kinds_module
+from khoros_analytics._frames.column_types import NOTHING, TEXT, UNITS, ColumnType, join, join_all, parse_types
 from khoros_analytics.reports import REPORTS, Metric, TypeName
 
 
@@ -136,9 +136,9 @@ def test_column_that_is_none(content, files):
 def test_given_types_are_a_copy():
     """What a caller changes later does not change what was asked for."""
     types = {"A": "text"}
-    wishes = read_wishes(types)
+    hints = parse_types(types)
     types["B"] = "integer"
-    assert wishes.given == {"A": "text"}
+    assert hints.overrides == {"A": "text"}
 
 
 def test_given_beats_the_name(files):
@@ -164,7 +164,7 @@ def seconds(monkeypatch):
     """A report of which the table knows that SECONDS are floats, and what they are called in the user interface."""
     metric = Metric("SECONDS", label="Seconds", source="made up", type="float")
     row = attrs.evolve(REPORTS["user"], metrics=(metric,))
-    monkeypatch.setattr(_kinds, "REPORTS", {**REPORTS, "user": row})
+    monkeypatch.setattr(kinds_module, "REPORTS", {**REPORTS, "user": row})
 
 
 @pytest.mark.parametrize("name", ["SECONDS", "Seconds"])

@@ -15,10 +15,10 @@ from moto.server import ThreadedMotoServer
 from pyarrow import parquet
 
 from khoros_analytics import ExportFormatError, ParameterError, TargetError, TargetExistsError, __version__, read_arrow
-from khoros_analytics._frames import parquet as _parquet
+from khoros_analytics._frames import parquet as writer
 from khoros_analytics._frames.arrow_reader import ExportFile
-from khoros_analytics._frames.column_types import read_wishes
-from khoros_analytics._storage.destination import RemotePlace
+from khoros_analytics._frames.column_types import parse_types
+from khoros_analytics._storage.destination import RemoteDestination, open_destination
 from khoros_analytics.sandbox import faults
 
 METRICS = ["CONVERSATION_ID", "STATUS", "POST_COUNT", "CREATED_DATE"]
@@ -44,7 +44,7 @@ def job(world):
 @pytest.fixture
 def small(monkeypatch, cut):
     """Files are written in many row groups, so that an error comes when some of them are on disk already."""
-    monkeypatch.setattr(_parquet, "_ROW_GROUP", 1)
+    monkeypatch.setattr(writer, "_ROW_GROUP", 1)
     with cut(1 << 10):
         yield
 
@@ -116,9 +116,9 @@ def test_types(job, folder):
 def test_late_change_of_type(small, files, folder):
     """A type that turns out too narrow when half of the file is written shows nowhere in what is there at the end."""
     content = "A,B\n" + "1,x\n" * 2000 + "late,x\n"
-    file = ExportFile(files.write(content), wishes=read_wishes(None))
-    place = _parquet.find_place(folder / "x.parquet", "", overwrite=False, storage_options=None)
-    _parquet.write_parquet(file, place, {})
+    file = ExportFile(files.write(content), hints=parse_types(None))
+    place = open_destination(folder / "x.parquet", "", overwrite=False, storage_options=None)
+    writer.write_parquet(file, place, {})
     assert plain(folder / "x.parquet").equals(read_arrow(files.write(content)))
     assert names(folder) == ["x.parquet"]
 
@@ -307,7 +307,7 @@ def test_credentials_in_a_url(job):
     with pytest.raises(TargetExistsError, match=r"memory://\.\.\.@frames/secret\.parquet is there already") as caught:
         job.to_parquet(url)
     assert "open-sesame" not in str(caught.value)
-    assert "open-sesame" not in repr(RemotePlace(url, overwrite=False, system=None, path="frames/secret.parquet"))
+    assert "open-sesame" not in repr(RemoteDestination(url, overwrite=False, system=None, path="frames/secret.parquet"))
 
 
 def test_no_way_back(job):
@@ -385,7 +385,7 @@ def test_s3(job, bucket):
 
 def test_s3_in_parts(world, bucket, monkeypatch):
     """A large one goes there in parts, and is one object only when all of them are there."""
-    monkeypatch.setattr(_parquet, "_ROW_GROUP", 1 << 20)
+    monkeypatch.setattr(writer, "_ROW_GROUP", 1 << 20)
     world.sandbox.fail("file", faults.RawAnswer(content=large()))
     world.start().to_parquet(f"s3://{bucket.name}/large.parquet", storage_options=bucket.options)
     assert bucket.objects() == ["large.parquet"]
@@ -397,7 +397,7 @@ def test_s3_in_parts(world, bucket, monkeypatch):
 @pytest.mark.parametrize("before", [None, b"mine"])
 def test_s3_without_half_files(before, world, bucket, monkeypatch):
     """An error after some parts were sent leaves no object and no open upload, or the object that was there."""
-    monkeypatch.setattr(_parquet, "_ROW_GROUP", 1 << 20)
+    monkeypatch.setattr(writer, "_ROW_GROUP", 1 << 20)
     sent = []
     from s3fs.core import S3File  # noqa: PLC0415 - only here
 

@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 from pyarrow import parquet
 
 from khoros_analytics._frames.arrow_reader import ExportFile
-from khoros_analytics._frames.column_types import read_wishes
+from khoros_analytics._frames.column_types import parse_types
 from khoros_analytics._frames.parquet import write_parquet
 from khoros_analytics._frames.read import batches, to_arrow
-from khoros_analytics._storage.destination import LocalPlace
+from khoros_analytics._storage.destination import LocalDestination
 
 ROWS = 40
 
@@ -156,12 +156,12 @@ def test_ways_do_not_show(files, cut, content, piece, rows):
     """Batches, put together, are the table; and so is the Parquet file, but for moments, which it has in milliseconds
     at the coarsest.
     """
-    file = ExportFile(files.write(content), wishes=read_wishes(None))
+    file = ExportFile(files.write(content), hints=parse_types(None))
     with cut(piece, 2, rows=2):
         table = to_arrow(file)
         parts = list(batches(file, rows))
         target = files.folder / "export.parquet"
-        write_parquet(file, LocalPlace(target, overwrite=True), {})
+        write_parquet(file, LocalDestination(target, overwrite=True), {})
     assert pa.Table.from_batches(parts, table.schema).equals(table)
     assert [part.num_rows for part in parts[:-1]] == [rows] * (len(parts) - 1)
     assert sum(part.num_rows for part in parts) == table.num_rows
@@ -193,7 +193,7 @@ def test_moments_that_were_asked_for(cells, files, cut):
     content = "A,B\n" + "".join(f"{cell},x\n" for cell in cells)
     with cut(4):
         table = files.table(content, {"A": "timestamp"})
-        file = ExportFile(files.write(content), wishes=read_wishes({"A": "timestamp"}))
+        file = ExportFile(files.write(content), hints=parse_types({"A": "timestamp"}))
         parts = pa.Table.from_batches(batches(file, 2))
     assert table.schema.field("A").type == pa.timestamp("us", "UTC")
     assert parts.equals(table)

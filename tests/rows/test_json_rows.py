@@ -13,8 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from khoros_analytics import ExportFormatError, read_rows
-from khoros_analytics._rows import json_exact as _json_window
-from khoros_analytics._rows import json_reader as _json_blocks
+from khoros_analytics._rows import json_exact, json_reader
 from khoros_analytics._rows.source import open_export
 
 PARSERS = ["with orjson", "without orjson"] if importlib.util.find_spec("orjson") else ["without orjson"]
@@ -24,9 +23,9 @@ SIZES = st.sampled_from(PIECES)
 
 def cut(patch, piece, parser):
     """Read so many bytes at once, with or without orjson."""
-    patch.setattr(_json_blocks, "_PIECE", max(piece, 64))  # the bracket has to be seen in it
-    patch.setattr(_json_blocks, "_LONGEST_BLOCK", 16 * piece)
-    patch.setattr(_json_window, "_PIECE", piece)
+    patch.setattr(json_reader, "_PIECE", max(piece, 64))  # the bracket has to be seen in it
+    patch.setattr(json_reader, "_LONGEST_BLOCK", 16 * piece)
+    patch.setattr(json_exact, "_PIECE", piece)
     if parser == "without orjson":
         patch.setitem(sys.modules, "orjson", None)
 
@@ -247,7 +246,7 @@ def test_exact_decimals(numbers, piece, parser):
     text = "[" + ",".join(f'{{"A":{one},"B":[{other}]}}' for one, other in numbers) + "]"
     with pytest.MonkeyPatch.context() as patch, open_export(io.BytesIO(text.encode()), "json") as content:
         cut(patch, piece, parser)
-        blocks = list(_json_blocks.json_blocks(content, exact_decimals=True))
+        blocks = list(json_reader.json_blocks(content, exact_decimals=True))
     assert exactly([row for block in blocks for row in block.rows], json.loads(text, parse_float=exact))
     assert [block.first for block in blocks] == [
         1 + sum(len(one.rows) for one in blocks[:n]) for n in range(len(blocks))
@@ -561,7 +560,7 @@ def test_cut_in_a_long_file(layout, ways, parser):
 
 def test_row_without_an_end(endless, monkeypatch, parser):
     """A row that does not end does not take the whole file to memory: there is a largest size, which is named."""
-    monkeypatch.setattr(_json_window, "LONGEST_ROW", 1 << 21)
+    monkeypatch.setattr(json_exact, "LONGEST_ROW", 1 << 21)
     stream = endless(b'[{"A":1},{"A":"', b"x" * 1000)
     rows = read_rows(stream)
     assert next(rows) == {"A": 1}

@@ -50,7 +50,7 @@ def test_it_serves_until_a_signal(number):
 
 def test_what_it_prints_can_be_pasted():
     """It shows the base URL, user, password and company key, and its curl lines work as they stand."""
-    with serving("--looks", "1", "--password", "it's") as process:
+    with serving("--polls", "1", "--password", "it's") as process:
         text = welcome(process)
         lines = [line.strip() for line in text.splitlines() if line.strip().startswith("curl")]
         creation, _, _, teams = (shlex.split(line) for line in lines)
@@ -75,7 +75,7 @@ def welcome(process):
 def test_options_reach_the_sandbox():
     """The quota, strictness and the other switches of the command line change what is answered."""
     with serving(
-        "--json", "--strict", "--requests-per-minute", "2", "--no-ranges", "--gzip", "--looks", "1"
+        "--json", "--strict", "--requests-per-minute", "2", "--no-ranges", "--gzip", "--polls", "1"
     ) as process:
         facts = json.loads(process.stdout.readline())
         url = f"{facts['base_url']}/api/public/reports/report/user"

@@ -4,7 +4,7 @@ import pytest
 import yaml
 
 from khoros_analytics.reports import REPORTS
-from khoros_analytics.sandbox._hosts import checks as _checks
+from khoros_analytics.sandbox._hosts import checks
 
 BODY = [(name, verb) for name, row in REPORTS.items() for verb, place in row.other_verbs.items() if place == "body"]
 BODY.append(("conversation_history_action", "POST"))
@@ -144,7 +144,7 @@ def test_bad_values(caller, report, wrong):
 
 def test_without_time_zone_data(caller, monkeypatch):
     """A machine that knows no time zone cannot judge them, and refuses only an empty one."""
-    monkeypatch.setattr(_checks, "available_timezones", set)
+    monkeypatch.setattr(checks, "available_timezones", set)
 
     assert caller.create(timezone="Europe/Berlin").status_code == 200
     assert caller.create(timezone="").status_code == 400

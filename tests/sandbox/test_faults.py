@@ -417,7 +417,7 @@ def test_an_expired_link_at_the_file_host(caller, file):
 @pytest.mark.parametrize(("state", "detail"), [("CLOSED", ""), ("PAUSED", "WAITING"), (None, None)])
 def test_job_states(run, state, detail):
     """One status can say any state and detail, with more fields, without a link; the job itself is not touched."""
-    caller = run(looks=1)
+    caller = run(polls=1)
     url = caller.started()["statusUrl"]
     caller.sandbox.fail("status", faults.JobState(state, detail, "why", {"queue": [1]}))
     job = caller.status(url)
@@ -429,7 +429,7 @@ def test_job_states(run, state, detail):
 
 def test_more_fields_in_a_true_status(run):
     """A completed job's status can hold fields that nobody knows, and is the true one otherwise; no other job can."""
-    caller = run(looks=2)
+    caller = run(polls=2)
     url = caller.started()["statusUrl"]
     caller.sandbox.fail("status", faults.JobState("CLOSED", "COMPLETED", extra={"queue": 1}), times=2)
     early, strange, plain = (caller.call("GET", url).json()["result"] for _ in range(3))

@@ -124,8 +124,8 @@ def test_an_export_takes_its_seconds_on_the_clock(caller):
 
 @pytest.mark.parametrize("looks", [1, 2, 5])
 def test_an_export_is_done_at_a_look(run, looks):
-    """With looks=N the N-th status request says done, whatever the time."""
-    caller = run(looks=looks)
+    """With polls=N the N-th status request says done, whatever the time."""
+    caller = run(polls=looks)
 
     assert stages(caller, caller.started()["statusUrl"], looks + 1) == [RUNNING] * (looks - 1) + [DONE] * 2
 
@@ -173,7 +173,7 @@ def test_a_download_url_from_the_start(run):
 
 def test_completed_without_a_link(run):
     """With empty_links=2 the first two looks at a completed export show no link, as the tutorial warns."""
-    caller = run(empty_links=2, looks=2)
+    caller = run(empty_links=2, polls=2)
     url = caller.started()["statusUrl"]
     seen = [caller.status(url) for _ in range(4)]
 
@@ -183,7 +183,7 @@ def test_completed_without_a_link(run):
 
 def test_urls_at_another_host(run):
     """The URLs in answers can name another origin than the one that was called."""
-    caller = run(url_origin="https://analytics-api.app.lithium.com", looks=1)
+    caller = run(url_origin="https://analytics-api.app.lithium.com", polls=1)
     url = caller.started()["statusUrl"]
     shown = caller.status(url.replace("https://analytics-api.app.lithium.com", caller.sandbox.base_url))["jobInfo"]
 
@@ -196,7 +196,7 @@ def test_urls_at_another_host(run):
 @pytest.mark.parametrize("phase", ["create", "status"])
 def test_a_job_fails(run, phase):
     """A job doomed at creation fails at its time, one doomed at a look right there; it stays so, without a file."""
-    caller = run(looks=2)
+    caller = run(polls=2)
     caller.sandbox.fail(phase, faults.JobFails("no such work queue"))
     url = caller.started()["statusUrl"]
 
@@ -209,7 +209,7 @@ def test_a_job_fails(run, phase):
 
 
 @pytest.mark.parametrize("phase", ["create", "status"])
-@pytest.mark.parametrize("options", [{"looks": 2}, {"seconds": 1}])
+@pytest.mark.parametrize("options", [{"polls": 2}, {"seconds": 1}])
 def test_a_job_never_ends(run, phase, options):
     """A job that never ends is still running after a year, by looks and by seconds; the next one is sound."""
     caller = run(**options)
@@ -224,7 +224,7 @@ def test_a_job_never_ends(run, phase, options):
 
 def test_a_completed_job_cannot_fail_any_more(run):
     """A job that is done stays done, whatever is planned for its next status."""
-    caller = run(looks=1)
+    caller = run(polls=1)
     url = caller.started()["statusUrl"]
     caller.status(url)
     caller.sandbox.fail("status", faults.JobFails())

@@ -54,7 +54,7 @@ def test_retry_after(run):
 
 def test_every_call_to_the_api_counts(run):
     """Creation, status, download, look-ups and calls without credentials count alike."""
-    caller = run(requests_per_minute=5, looks=1)
+    caller = run(requests_per_minute=5, polls=1)
     url = caller.started()["statusUrl"]
     link = caller.status(url)["jobInfo"]["downloadUrl"]
     signed = caller.call("GET", link, allow_redirects=False).headers["Location"]

@@ -49,7 +49,7 @@ def test_creation(run, sample, name, creation):
 )
 def test_status(run, sample, name, looks, fault):
     """A status is a list while the job runs and when it failed, an object when it is ready, with the vendor's URLs."""
-    caller = run(looks=looks)
+    caller = run(polls=looks)
     if fault is not None:
         caller.sandbox.fail("create", fault)
     answer = caller.call("GET", caller.started()["statusUrl"]).json()

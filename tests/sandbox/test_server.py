@@ -6,8 +6,8 @@ from urllib.parse import urlsplit
 import pytest
 import requests
 
-from khoros_analytics.sandbox._hosts import api as _api
-from khoros_analytics.sandbox._wire import connection as _wire
+from khoros_analytics.sandbox._hosts import api
+from khoros_analytics.sandbox._wire import connection
 
 
 def connect(sandbox):
@@ -71,7 +71,7 @@ def test_expect_continue(caller):
 
 def test_a_mistake_of_the_sandbox_is_shown(caller, monkeypatch, capfd):
     """An exception in the sandbox answers 500 and is printed: it must not look like a fault that was asked for."""
-    monkeypatch.setattr(_api, "envelope", None)
+    monkeypatch.setattr(api, "envelope", None)
     answer = caller.call("GET", "/teams", params=caller.key)
 
     assert (answer.status_code, answer.text) == (500, "The sandbox is broken: see its standard error.\n")
@@ -80,7 +80,7 @@ def test_a_mistake_of_the_sandbox_is_shown(caller, monkeypatch, capfd):
 
 def test_a_mistake_while_writing_is_shown(caller, monkeypatch, capfd):
     """An exception that is no lost connection is printed too, and ends the connection."""
-    monkeypatch.setattr(_wire, "http_date", None)
+    monkeypatch.setattr(connection, "http_date", None)
     with pytest.raises(requests.exceptions.ConnectionError):
         caller.call("GET", "/teams")
     caller.sandbox.stop()

@@ -116,8 +116,8 @@ class Api:
     def query(request):
         return parse_qsl(urlsplit(request.url).query, keep_blank_values=True)
 
-    def url(self, action):
-        return f"{self.base}/api/public/reports/report/w-1/23a%2Fb%2Bc%3D/{action}?analyticsAccessToken=CANARYTOKEN"
+    def url(self, phase):
+        return f"{self.base}/api/public/reports/report/w-1/23a%2Fb%2Bc%3D/{phase}?analyticsAccessToken=CANARYTOKEN"
 
     def _answer(self, request):
         parts = urlsplit(request.url)

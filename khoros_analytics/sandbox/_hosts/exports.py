@@ -80,13 +80,13 @@ class Job:
 
     def __init__(self, export: Export, options: Options, fate: Fault | None = None) -> None:
         self.export = export
-        self.looks_needed = options.looks
+        self.polls_needed = options.polls
         self.ready_at = export.started + options.duration()
         self.empty_links = options.empty_links
         self.reason: str | None = None
         self.closed_at: float | None = None
         self._end: Stage = "completed"
-        self._looks = 0
+        self._polls = 0
         self._lock = threading.Lock()
         if fate is not None:
             self._accept(fate)
@@ -99,7 +99,7 @@ class Job:
             fate: A fault that decides at this look how the job ends, if any.
         """
         with self._lock:
-            self._looks += 1
+            self._polls += 1
             if fate is not None and self.closed_at is None:
                 self._accept(fate)
                 if isinstance(fate, JobFails):
@@ -126,7 +126,7 @@ class Job:
         if isinstance(fate, JobFails):
             self._end, self.reason = "failed", fate.reason
         elif isinstance(fate, JobNeverEnds):
-            self.looks_needed, self.ready_at = None, math.inf
+            self.polls_needed, self.ready_at = None, math.inf
 
     def _stage(self, now: float) -> Stage:
         if self.closed_at is None:
@@ -134,8 +134,8 @@ class Job:
         return "running" if self.closed_at is None else self._end
 
     def _close_if_due(self, now: float) -> None:
-        if self.looks_needed is not None:
-            if self._looks >= self.looks_needed:
+        if self.polls_needed is not None:
+            if self._polls >= self.polls_needed:
                 self.closed_at = now
         elif now >= self.ready_at:
             self.closed_at = self.ready_at
