@@ -1,9 +1,8 @@
-"""One direction, no cycles: the imports of every module, read from its source, against an explicit table."""
+"""The law of the rooms: which folder may import which, read from the source of every module."""
 
 import ast
 import sys
 from graphlib import TopologicalSorter
-from itertools import chain
 from pathlib import Path
 
 import pytest
@@ -12,139 +11,256 @@ import khoros_analytics
 
 PACKAGE = Path(__file__).parent.parent / "khoros_analytics"
 
-# From the bottom to the top. A module imports from lower layers, and in its own layer only what stands to its left.
-LAYERS = (
-    ("_version", "errors", "reports"),
-    ("_clock", "times", "_redaction", "_urls"),
-    ("_encoding", "_arguments", "_messages", "_protocol", "_quota", "_retry", "_polling", "_faults", "_history"),
-    ("_credentials", "_connections", "_inflate", "_stream", "_transport"),
-    ("_token", "_parts", "_body", "_download", "_entries", "_journal", "_record"),
-    ("_opening", "_csv_rows", "_json_window", "_json_blocks", "_rows"),
-    ("_kinds", "_narrow", "_csv_columns", "_json_columns", "_columns", "_frames", "_parquet"),
-    ("_export", "_starting", "_results", "_job", "_listing"),
-    ("_report_methods",),
-    ("_client",),
-    ("__init__",),
-)
-HEIGHT = {name: height for height, name in enumerate(name for layer in LAYERS for name in layer)}
-# They stand beside the layers: the generator writes one of them, the sandbox plays the server.
-ASIDE = {"_generate"}
-SANDBOX_MAY_IMPORT = {"reports", "_clock"}
+# The ground floor: modules that every room may import. Each of them imports only those to its left.
+GROUND = ("errors", "_version", "reports", "_clock", "_checks", "times")
 
-# What is not in the standard library, and who may import it.
-THIRD_PARTIES = {
-    "attrs": None,
-    "tenacity": {"_retry", "_polling"},
-    "fsspec": {"_parquet"},
-    "keyring": {"_credentials"},
-    "orjson": {"_json_blocks"},
-    "pandas": {"_frames", "_results"},
-    "polars": {"_frames", "_results"},
-    "pyarrow": {
-        "_narrow",
-        "_csv_columns",
-        "_json_columns",
-        "_columns",
-        "_frames",
-        "_parquet",
-        "_results",
-    },
-    "requests": {"_transport"},
-    "urllib3": {"_transport", "_stream", "_connections", "_faults"},
+# Every room, and the rooms that it may import beside the ground floor.
+ROOMS = {
+    "_storage": (),
+    "_protocol": (),
+    "_rows": (),
+    "_http": ("_protocol", "_storage"),
+    "_frames": ("_rows", "_storage"),
+    "_journal": ("_protocol", "_storage"),
+    "_jobs": ("_http", "_journal", "_frames", "_rows", "_storage", "_protocol"),
+    "_client": ("_jobs", "_journal", "_http", "_protocol"),
 }
-OPTIONAL = {"fsspec", "orjson", "pandas", "polars", "pyarrow"}
+
+# The sandbox stands apart: of the package it imports these two, and inside it each part only those to its left.
+SANDBOX_MAY_IMPORT = {"reports", "_clock"}
+SANDBOX = ("_clock", "_data", "_wire", "_options", "_fault_queue", "_damage", "faults", "_hosts", "_server", "_sandbox")
+
+# What is not in the standard library, the two standard modules that belong to one room, and the rooms that import each.
+THIRD_PARTIES = {
+    "attrs": {*ROOMS, "ground", "sandbox"},
+    "tenacity": {"_http", "_jobs"},
+    "requests": {"_http"},
+    "urllib3": {"_http"},
+    "keyring": {"_http"},
+    "fcntl": {"_storage", "sandbox"},
+    "fsspec": {"_storage"},
+    "sqlite3": {"_journal"},
+    "orjson": {"_rows"},
+    "pyarrow": {"_frames"},
+    "pandas": {"_frames"},
+    "polars": {"_frames"},
+    "werkzeug": {"sandbox"},
+}
+OPTIONAL = {"fsspec", "keyring", "orjson", "pandas", "polars", "pyarrow", "werkzeug"}
+# A type checker has to be told what the methods of a job return.
+ANNOTATED_IN = {"_jobs"}
 READS_THE_TIME = {"now", "utcnow", "today"}
 
+# Run by its path and imported by nobody: it writes one of the modules.
+GENERATOR = PACKAGE / "_client" / "generate.py"
+MODULES = sorted(PACKAGE.rglob("*.py"))
+CLIENT_SIDE = [path for path in MODULES if "sandbox" not in path.parts and path != GENERATOR]
+SANDBOX_SIDE = [path for path in MODULES if "sandbox" in path.parts]
 
-def files(folder):
-    return {path.stem: path for path in sorted(folder.glob("*.py"))}
+
+def name_of(path):
+    """The dotted name of a module below the package; a folder's own module has the folder's name."""
+    parts = path.relative_to(PACKAGE).with_suffix("").parts
+    return ".".join(part for part in parts if part != "__init__") or "__init__"
 
 
-MODULES = files(PACKAGE)
-SANDBOX = files(PACKAGE / "sandbox")
+def room_of(name):
+    """The room of a module: its folder, the ground floor, or the package's own ``__init__``."""
+    first = name.partition(".")[0]
+    return "ground" if first in GROUND else first
 
 
 def tree(path):
     return ast.parse(path.read_text(encoding="utf-8"), str(path))
 
 
-def imports(path, package):
-    """All imports of a file, wherever in it they stand, as absolute dotted names."""
+def imports(path):
+    """All imports of a module, wherever in it they stand, as absolute dotted names."""
+    package = ["khoros_analytics", *path.relative_to(PACKAGE).parent.parts]
     found = []
     for node in ast.walk(tree(path)):
         if isinstance(node, ast.Import):
             found += [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
-            base = package.split(".")[: len(package.split(".")) + 1 - node.level] if node.level else []
+            base = package[: len(package) + 1 - node.level] if node.level else []
             start = ".".join([*base, *([node.module] if node.module else [])])
             # `from . import x` may name modules, `from .x import y` names the module itself.
             found += [start] if node.module else [f"{start}.{alias.name}" for alias in node.names]
     return found
 
 
-def own_imports(path, package="khoros_analytics"):
-    """Those of khoros_analytics itself, without its name; an import of the package is one of ``__init__``."""
-    own = [name for name in imports(path, package) if name.split(".")[0] == "khoros_analytics"]
+def own_imports(path):
+    """The modules of the package itself that a module imports, without the package's name."""
+    own = [name for name in imports(path) if name.split(".")[0] == "khoros_analytics"]
     return {name.partition(".")[2] or "__init__" for name in own}
 
 
 def foreign_imports(path):
-    return {name.split(".")[0] for name in imports(path, "khoros_analytics")} - {"khoros_analytics"}
-
-
-def test_every_module_has_its_place():
-    """Each module of the package stands in the table exactly once, and the table names no other."""
-    placed = [name for layer in LAYERS for name in layer]
-    assert sorted([*placed, *ASIDE]) == sorted(MODULES)
-    assert [path.name for path in PACKAGE.iterdir() if path.is_dir() and path.name != "__pycache__"] == ["sandbox"]
-
-
-@pytest.mark.parametrize("name", sorted(HEIGHT))
-def test_imports_go_down(name):
-    """A module imports only what is below it: no cycle can exist."""
-    wrong = {other for other in own_imports(MODULES[name]) if HEIGHT.get(other, len(HEIGHT)) >= HEIGHT[name]}
-    assert not wrong
-
-
-@pytest.mark.parametrize("name", sorted({*MODULES, *SANDBOX}))
-def test_no_trick_upward(name):
-    """Nothing of the package is imported for the type checker alone, or by its name: the table says it all."""
-    for path in (folder[name] for folder in (MODULES, SANDBOX) if name in folder):
-        if path == MODULES["__init__"]:
-            continue  # it stands above all others, and has a test of its own
-        words = {node.id for node in ast.walk(tree(path)) if isinstance(node, ast.Name)}
-        words |= {node.attr for node in ast.walk(tree(path)) if isinstance(node, ast.Attribute)}
-        assert not words & {"import_module", "__import__"}, path
-        assert imported_for_type_checkers(path) <= OPTIONAL, path
+    return {name.split(".")[0] for name in imports(path)} - {"khoros_analytics"}
 
 
 def imported_for_type_checkers(path):
     conditions = [node for node in ast.walk(tree(path)) if isinstance(node, ast.If)]
     blocks = [node for node in conditions if ast.unparse(node.test) == "TYPE_CHECKING"]
-    imports = [node for block in blocks for node in block.body if isinstance(node, ast.Import | ast.ImportFrom)]
-    return {(getattr(node, "module", None) or alias.name).split(".")[0] for node in imports for alias in node.names}
+    nodes = [node for block in blocks for node in block.body if isinstance(node, ast.Import | ast.ImportFrom)]
+    return {(getattr(node, "module", None) or alias.name).split(".")[0] for node in nodes for alias in node.names}
 
 
-@pytest.mark.parametrize("name", sorted(HEIGHT))
-def test_optional_libraries_are_imported_late(name):
+def every_module(paths):
+    return pytest.mark.parametrize("path", paths, ids=name_of)
+
+
+INSIDE = [path for path in CLIENT_SIDE if name_of(path) != "__init__"]
+
+
+def test_every_module_has_its_room():
+    """The package holds the rooms of the table, the ground floor, the sandbox, and nothing else."""
+    folders = {path.name for path in PACKAGE.iterdir() if path.is_dir() and path.name != "__pycache__"}
+    assert folders == {*ROOMS, "sandbox"}
+    assert {path.stem for path in PACKAGE.glob("*.py")} == {*GROUND, "__init__"}
+
+
+def test_rooms_stand_in_order():
+    """Each room may import only rooms above it in the table, so no two rooms can import one another."""
+    order = list(ROOMS)
+    assert all(order.index(other) < order.index(room) for room, others in ROOMS.items() for other in others)
+
+
+@every_module(INSIDE)
+def test_imports_follow_the_law(path):
+    """A module imports from its own room, from the rooms that its room may import, and from the ground floor."""
+    room = room_of(name_of(path))
+    allowed = {room, "ground", *ROOMS.get(room, ())}
+    assert {other for other in own_imports(path) if room_of(other) not in allowed} == set()
+
+
+@pytest.mark.parametrize("name", GROUND)
+def test_ground_floor_imports_leftwards(name):
+    """A module of the ground floor imports only those that stand to its left."""
+    assert own_imports(PACKAGE / f"{name}.py") <= set(GROUND[: GROUND.index(name)])
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_rooms_have_no_cycle(room):
+    """Within a room, imports go in one direction."""
+    modules = {name_of(path): path for path in (PACKAGE / room).glob("*.py") if path != GENERATOR}
+    inside = {name: own_imports(path) & set(modules) for name, path in modules.items()}
+    assert set(TopologicalSorter(inside).static_order()) == set(modules)  # a CycleError names the cycle
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_rooms_hand_nothing_on(room):
+    """A room's ``__init__`` says what the room is for and imports nothing: each name has one home."""
+    module = tree(PACKAGE / room / "__init__.py")
+    assert [type(node) for node in module.body] == [ast.Expr]
+    assert 1 <= ast.get_docstring(module).count(". ") + 1 <= 3
+
+
+@every_module(MODULES)
+def test_no_trick_upward(path):
+    """Nothing of the package is imported for the type checker alone, or by its name: the table says it all."""
+    if name_of(path) == "__init__":
+        return  # it stands above all others, and has a test of its own
+    words = {node.id for node in ast.walk(tree(path)) if isinstance(node, ast.Name)}
+    words |= {node.attr for node in ast.walk(tree(path)) if isinstance(node, ast.Attribute)}
+    assert not words & {"import_module", "__import__"}
+    assert imported_for_type_checkers(path) <= OPTIONAL
+
+
+@every_module(CLIENT_SIDE)
+def test_optional_libraries_are_imported_late(path):
     """The package can be imported without any optional library: only functions, and type checkers, import one."""
-    module = tree(MODULES[name])
-    top = [node for node in module.body if isinstance(node, ast.Import | ast.ImportFrom)]
+    top = [node for node in tree(path).body if isinstance(node, ast.Import | ast.ImportFrom)]
     names = {alias.name for node in top if isinstance(node, ast.Import) for alias in node.names}
     names |= {node.module for node in top if isinstance(node, ast.ImportFrom) and not node.level}
-    assert not {found.split(".")[0] for found in names} & (OPTIONAL | {"keyring", "werkzeug"})
+    assert not {found.split(".")[0] for found in names} & OPTIONAL
 
 
-def test_public_names_have_one_home():
-    """The package loads each public name when it is first used, from the module that the type checkers are told."""
-    told = {
-        f".{node.module}": tuple(alias.name for alias in node.names)
-        for block in tree(MODULES["__init__"]).body
-        if isinstance(block, ast.If)
-        for node in block.body
+@every_module(MODULES)
+def test_third_parties(path):
+    """Each dependency is met in the one or two rooms that are there for it."""
+    room = room_of(name_of(path))
+    found = foreign_imports(path) & set(THIRD_PARTIES)
+    if room in ANNOTATED_IN:
+        found -= imported_for_type_checkers(path)
+    assert {other for other in found if room not in THIRD_PARTIES[other]} == set()
+
+
+def test_third_parties_are_all_named():
+    """Only the standard library and the declared dependencies are imported at all, and the table names no other."""
+    found = set().union(*map(foreign_imports, MODULES))
+    assert found - set(sys.stdlib_module_names) == set(THIRD_PARTIES) - set(sys.stdlib_module_names)
+
+
+def test_generator_stands_alone():
+    """Nobody imports the generator, and it imports nothing of the package: it writes one of its modules."""
+    assert own_imports(GENERATOR) == set()
+    assert all(name_of(GENERATOR) not in own_imports(path) for path in MODULES)
+
+
+@every_module(SANDBOX_SIDE)
+def test_sandbox_knows_nothing_of_the_client(path):
+    """The sandbox shares only the table and the clock with the client: a misread of the API would show."""
+    outside = {other for other in own_imports(path) if other.split(".")[0] != "sandbox"}
+    assert outside <= SANDBOX_MAY_IMPORT
+
+
+@every_module([path for path in SANDBOX_SIDE if name_of(path) not in ("sandbox", "sandbox.__main__")])
+def test_sandbox_imports_leftwards(path):
+    """Each part of the sandbox imports only the parts to its left, and itself."""
+    part = name_of(path).split(".")[1]
+    inside = {other.split(".")[1] for other in own_imports(path) if other.startswith("sandbox.")}
+    assert inside <= set(SANDBOX[: SANDBOX.index(part) + 1])
+
+
+def test_sandbox_parts_have_no_cycle():
+    """The modules of the sandbox import one another in one direction."""
+    modules = {name_of(path): path for path in SANDBOX_SIDE}
+    inside = {name: own_imports(path) & set(modules) for name, path in modules.items()}
+    assert set(TopologicalSorter(inside).static_order()) == set(modules)  # a CycleError names the cycle
+
+
+@every_module(CLIENT_SIDE)
+def test_nobody_in_the_package_imports_the_sandbox(path):
+    """The sandbox is an extra: the library works without it."""
+    assert not any(other.split(".")[0] == "sandbox" for other in own_imports(path))
+
+
+@every_module([path for path in CLIENT_SIDE if name_of(path) != "_clock"])
+def test_only_the_clock_reads_the_time(path):
+    """Time is a parameter: no other module imports ``time`` or asks for the present moment."""
+    assert "time" not in foreign_imports(path)
+    asked = {
+        node.func.attr
+        for node in ast.walk(tree(path))
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and not node.args
     }
-    assert told == khoros_analytics._HOMES
-    assert sorted([*chain.from_iterable(told.values()), "__version__"]) == khoros_analytics.__all__
+    assert not asked & READS_THE_TIME
+
+
+@every_module(MODULES)
+def test_every_module_says_what_it_is(path):
+    """Every module begins with a docstring."""
+    assert ast.get_docstring(tree(path))
+
+
+@every_module(INSIDE)
+def test_what_others_may_use_is_listed(path):
+    """A module imports from another only names that the other one lists in ``__all__``, or its named settings."""
+    package = path.parent
+    for node in ast.walk(tree(path)):
+        if isinstance(node, ast.ImportFrom) and node.level and node.module:
+            folder = package if node.level == 1 else package.parents[node.level - 2]
+            source = folder.joinpath(*node.module.split(".")).with_suffix(".py")
+            if source.stem != "_version":
+                assert {alias.name for alias in node.names if not alias.name.isupper()} <= exported(source), node.module
+
+
+def exported(path):
+    for node in tree(path).body:
+        if isinstance(node, ast.Assign) and getattr(node.targets[0], "id", "") == "__all__":
+            return set(ast.literal_eval(node.value))
+    return set()
 
 
 @pytest.mark.parametrize("name", khoros_analytics.__all__)
@@ -159,83 +275,3 @@ def test_no_other_name():
     with pytest.raises(AttributeError, match="module 'khoros_analytics' has no attribute 'Clint'"):
         _ = khoros_analytics.Clint
     assert not hasattr(khoros_analytics, "_Client")
-
-
-def test_generator_stands_alone():
-    """Nobody imports the generator, and it imports nothing of the package: it writes one of its modules."""
-    assert own_imports(MODULES["_generate"]) == set()
-    everything = [own_imports(path) for path in MODULES.values()]
-    everything += [own_imports(path, "khoros_analytics.sandbox") for path in SANDBOX.values()]
-    assert all("_generate" not in found for found in everything)
-
-
-@pytest.mark.parametrize("name", sorted(SANDBOX))
-def test_sandbox_knows_nothing_of_the_client(name):
-    """The sandbox shares only the table and the clock with the client: a misread of the API would show."""
-    found = own_imports(SANDBOX[name], "khoros_analytics.sandbox")
-    outside = {other for other in found if other.split(".")[0] != "sandbox"}
-    assert outside <= SANDBOX_MAY_IMPORT
-
-
-def test_sandbox_has_no_cycle():
-    """The sandbox's own modules import one another in one direction, too."""
-    inside = {}
-    for name, path in SANDBOX.items():
-        found = own_imports(path, "khoros_analytics.sandbox")
-        inside[name] = {other.partition(".")[2] or "__init__" for other in found if other.split(".")[0] == "sandbox"}
-    assert set(TopologicalSorter(inside).static_order()) == set(SANDBOX)  # a CycleError names the cycle
-
-
-def test_nobody_in_the_package_imports_the_sandbox():
-    """The sandbox is an extra: the library works without it."""
-    assert not [name for name, path in MODULES.items() if any("sandbox" in other for other in own_imports(path))]
-
-
-@pytest.mark.parametrize("name", sorted(HEIGHT))
-def test_third_parties(name):
-    """Each dependency is met in the few modules that are there for it; requests in the transport alone."""
-    found = foreign_imports(MODULES[name]) & set(THIRD_PARTIES)
-    assert {other for other in found if THIRD_PARTIES[other] is not None and name not in THIRD_PARTIES[other]} == set()
-
-
-def test_third_parties_are_all_named():
-    """Only the standard library and the declared dependencies are imported at all."""
-    found = set().union(*(foreign_imports(path) for name, path in MODULES.items() if name not in ASIDE))
-    assert found - set(sys.stdlib_module_names) == set(THIRD_PARTIES)
-
-
-@pytest.mark.parametrize("name", sorted(set(HEIGHT) - {"_clock"}))
-def test_only_the_clock_reads_the_time(name):
-    """Time is a parameter: no other module imports ``time`` or asks for the present moment."""
-    module = tree(MODULES[name])
-    assert "time" not in foreign_imports(MODULES[name])
-    asked = {
-        node.func.attr
-        for node in ast.walk(module)
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and not node.args
-    }
-    assert not asked & READS_THE_TIME
-
-
-@pytest.mark.parametrize(
-    "path", [*MODULES.values(), *SANDBOX.values()], ids=lambda path: f"{path.parent.name}.{path.stem}"
-)
-def test_every_module_says_what_it_is(path):
-    """Every module begins with a docstring."""
-    assert ast.get_docstring(tree(path))
-
-
-@pytest.mark.parametrize("name", sorted(set(HEIGHT) - {"__init__", "_version"}))
-def test_what_others_may_use_is_listed(name):
-    """A module imports from another only names that the other one lists in ``__all__``, or its named settings."""
-    for node in ast.walk(tree(MODULES[name])):
-        if isinstance(node, ast.ImportFrom) and node.level == 1 and node.module not in (None, "_version"):
-            listed = exported(MODULES[node.module])
-            assert {alias.name for alias in node.names if not alias.name.isupper()} <= listed, node.module
-
-
-def exported(path):
-    for node in tree(path).body:
-        if isinstance(node, ast.Assign) and getattr(node.targets[0], "id", "") == "__all__":
-            return set(ast.literal_eval(node.value))
-    return set()
