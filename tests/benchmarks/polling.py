@@ -15,7 +15,7 @@ from attrs import frozen
 
 from khoros_analytics import Clock
 from khoros_analytics._clock import Deadline
-from khoros_analytics._jobs.polling import Durations
+from khoros_analytics._jobs.polling import Durations, poll_until
 from khoros_analytics.sandbox import VirtualClock
 
 JOBS = 20_000
