@@ -171,7 +171,7 @@ def test_lowest_limit_wins(clock):
     quota = Quota(clock)
     generous, strict = quota.share(20), quota.share(3)
     assert [use(generous, clock)[0] - clock.monotonic() for _ in range(3)] == [0.0] * 3
-    assert generous.enter(Deadline(clock, FOREVER)) == pytest.approx(60.0)
+    assert generous.acquire(Deadline(clock, FOREVER)) == pytest.approx(60.0)
     assert strict.limit == 3
 
 
@@ -182,7 +182,7 @@ def test_a_limit_ends_with_its_client(clock):
     use(strict, clock)
     del strict
     gc.collect()
-    assert [generous.enter(Deadline(clock, FOREVER)) for _ in range(3)] == [0.0] * 3
+    assert [generous.acquire(Deadline(clock, FOREVER)) for _ in range(3)] == [0.0] * 3
 
 
 def test_deadline(clock):
@@ -250,7 +250,7 @@ def test_quota_outlives_its_clients(clock):
     use(share, clock)
     del share
     gc.collect()
-    assert quota_for("https://c.example", "key", clock, 1).enter(Deadline(clock, FOREVER)) == pytest.approx(60.0)
+    assert quota_for("https://c.example", "key", clock, 1).acquire(Deadline(clock, FOREVER)) == pytest.approx(60.0)
 
 
 def test_keys_are_not_kept(clock, monkeypatch):

@@ -101,7 +101,7 @@ def run(attempt, clock, *, phase=Phase.STATUS, seconds=10_000.0, retries=5, fail
 
 
 @pytest.mark.parametrize(("error", "rule"), RULES)
-@pytest.mark.parametrize("action", [Phase.STATUS, Phase.DOWNLOAD, Phase.LOOKUP])
+@pytest.mark.parametrize("phase", [Phase.STATUS, Phase.DOWNLOAD, Phase.LOOKUP])
 def test_what_changes_nothing(phase, error, rule):
     """Whatever starts no export is repeated on anything transient."""
     assert is_transient(error) is (rule != NEVER)

@@ -157,7 +157,7 @@ class _ConversationActionsMetrics:
 
 
 class _ConversationHistoryActionMetrics:
-    """Metrics of the report Conversation History Phase that a source names."""
+    """Metrics of the report Conversation History Action that a source names."""
 
     TIME_ZONE: Final = "TIME_ZONE"
 
@@ -626,7 +626,7 @@ class ReportMethods(ABC):
         fresh: bool = False,
         extra: Mapping[str, object] | None = None,
     ) -> Job:
-        """Start an export of the report Conversation History Phase.
+        """Start an export of the report Conversation History Action.
 
         On the wire: ``POST /reports/report/conversation_history_action``.
 
