@@ -1,6 +1,262 @@
-"""What every test has in common: on a busy machine an example may take its time."""
+"""What all tests share: nothing from outside, a sandbox with a client, and programs that can be killed."""
 
+import itertools
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
 from hypothesis import settings
 
+from khoros_analytics import Client, Job
+from khoros_analytics.sandbox import Sandbox, VirtualClock
+
+WINDOW = ("2019-02-01", "2019-02-02")
+REQUIRED = {"team_performance_interval": {"time_interval": timedelta(hours=1)}}
+PATIENCE = 30.0  # how long a test waits for another process, in seconds
+HOMES = itertools.count()
+
+# On a busy machine an example may take its time.
 settings.register_profile("khoros_analytics", deadline=None)
 settings.load_profile("khoros_analytics")
+
+
+@pytest.fixture(autouse=True)
+def nothing_from_outside(monkeypatch, tmp_path_factory):
+    """No test depends on this machine's proxies, certificates, netrc or credentials, nor writes into its folders."""
+    names = [f"{kind}_PROXY" for kind in ("HTTP", "HTTPS", "ALL", "NO")]
+    for name in (*names, *map(str.lower, names), "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "NETRC"):
+        monkeypatch.delenv(name, raising=False)
+    for name in ("USERNAME", "PASSWORD", "COMPANY_KEY", "REGION", "URL"):
+        monkeypatch.delenv(f"KHOROS_ANALYTICS_{name}", raising=False)
+    # A name of our own: pytest looks through all folders for the next free one.
+    home = tmp_path_factory.getbasetemp() / "homes" / str(next(HOMES))
+    home.mkdir(parents=True)
+    monkeypatch.setenv("HOME", str(home))
+    monkeypatch.chdir(home)
+
+
+# --- a sandbox with a client ----------------------------------------------------------------------------------------
+
+
+class Counts(NamedTuple):
+    """How many requests of each kind came."""
+
+    create: int = 0
+    status: int = 0
+    download: int = 0
+    file: int = 0
+
+
+class World:
+    """A sandbox with a client of its own, and the questions that tests ask of both."""
+
+    Counts = Counts
+
+    def __init__(self, stack: ExitStack, options: dict[str, Any], settings: dict[str, Any]) -> None:
+        self.stack = stack
+        self.sandbox = stack.enter_context(Sandbox(**options))
+        self.clock: VirtualClock = self.sandbox.clock
+        self.client = self.connect(**settings)
+
+    def connect(self, **settings) -> Client:
+        """Make one more client for the same account."""
+        return self.stack.enter_context(Client(**{**self.sandbox.settings, **settings}))
+
+    def start(self, name="conversation", *, client=None, **arguments) -> Job:
+        """Start an export of one day."""
+        return (client or self.client).start(name, *WINDOW, **{**REQUIRED.get(name, {}), **arguments})
+
+    def ready(self, **arguments) -> Job:
+        """Start an export and wait until its file is ready."""
+        return self.start(**arguments).wait()
+
+    def content(self, which=-1) -> bytes:
+        """Return the bytes that the sandbox has for an export."""
+        return self.sandbox.exports[which].content()
+
+    def of(self, phase):
+        """Return the requests of one kind that came."""
+        return [record for record in self.sandbox.requests if record.phase == phase]
+
+    def count(self, phase) -> int:
+        """Return how many requests of one kind came."""
+        return self.sandbox.count(phase)
+
+    def counts(self) -> Counts:
+        """Return how many requests of each kind came."""
+        return Counts(*map(self.count, Counts._fields))
+
+    def sent(self) -> int:
+        """Return how many bytes of files the sandbox has sent."""
+        return sum(record.sent for record in self.of("file") if record.status in (200, 206))
+
+    def fail_in_turn(self, phase, *several) -> None:
+        """Let faults happen one after the other."""
+        for fault in several:
+            self.sandbox.fail(phase, fault)
+
+
+@pytest.fixture
+def sandbox_options() -> dict[str, Any]:
+    """What every sandbox of `run` is started with: exports are ready at the first poll."""
+    return {"polls": 1}
+
+
+@pytest.fixture
+def run(sandbox_options) -> Iterator[Callable[..., World]]:
+    """Start a sandbox with some options, and a client with some settings. All stop with the test."""
+    with ExitStack() as stack:
+        yield lambda options=None, **settings: World(stack, {**sandbox_options, **(options or {})}, settings)
+
+
+@pytest.fixture
+def world(run) -> World:
+    """A sandbox and a client without further options."""
+    return run()
+
+
+@pytest.fixture
+def sandbox(world) -> Sandbox:
+    """The sandbox of `world`."""
+    return world.sandbox
+
+
+@pytest.fixture
+def client(world) -> Client:
+    """The client of `world`."""
+    return world.client
+
+
+@pytest.fixture
+def clock(world) -> VirtualClock:
+    """The clock of `world`."""
+    return world.clock
+
+
+@pytest.fixture
+def folder(tmp_path) -> Path:
+    """An empty folder for files."""
+    path = tmp_path / "exports"
+    path.mkdir()
+    return path
+
+
+@pytest.fixture
+def temporary(tmp_path, monkeypatch) -> Path:
+    """The folder for temporary files, to see what is left there."""
+    path = tmp_path / "temporary"
+    path.mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(path))
+    return path
+
+
+@pytest.fixture
+def journal(tmp_path) -> Path:
+    """Where a journal may be; nothing is there yet."""
+    return tmp_path / "journal.sqlite"
+
+
+# --- programs of their own ------------------------------------------------------------------------------------------
+
+_BEGINNING = """
+import json, logging, os, signal, sys, time
+from pathlib import Path
+from khoros_analytics import Client, Clock
+from khoros_analytics.sandbox import VirtualClock
+
+WINDOW = ("2019-02-01", "2019-02-02")
+ARGUMENTS = json.loads(sys.argv[1])
+logging.basicConfig(level="INFO", format="%(levelname)s %(message)s", stream=sys.stderr)
+logging.getLogger("urllib3").setLevel("WARNING")
+
+
+def connect(**settings):
+    return Client(**{"clock": VirtualClock(), **ARGUMENTS["client"], **settings})
+
+
+def say(**facts):
+    print(json.dumps(facts), flush=True)
+
+
+def die(*arguments, **settings):
+    sys.stderr.flush()
+    os.kill(os.getpid(), signal.SIGKILL)
+
+"""
+
+
+class Program:
+    """A Python program that runs in a process of its own."""
+
+    def __init__(self, text: str, arguments) -> None:
+        command = [sys.executable, "-W", "error", "-c", _BEGINNING + text, json.dumps(arguments)]
+        self.process = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        )
+
+    def hear(self) -> dict[str, object]:
+        """Return the next facts that it says."""
+        line = self.process.stdout.readline()
+        assert line, f"it said no more: {self.process.stderr.read()}"
+        return json.loads(line)
+
+    def go_on(self) -> None:
+        """Let it read one line."""
+        self.process.stdin.write("\n")
+        self.process.stdin.flush()
+
+    def kill(self) -> None:
+        """End it as a power switch would."""
+        self.process.kill()
+        self.process.communicate(timeout=PATIENCE)
+
+    def end(self) -> tuple[list[dict[str, object]], str, int]:
+        """Wait for its end; return the facts that it said, its log, and its exit status."""
+        said, log = self.process.communicate(timeout=PATIENCE)
+        return [json.loads(line) for line in said.splitlines()], log, self.process.returncode
+
+    def facts(self) -> dict[str, object]:
+        """Wait for its end, which must be a good one, and return the last facts that it said."""
+        said, log, status = self.end()
+        assert status == 0, log
+        return {**said[-1], "log": log}
+
+
+@pytest.fixture
+def launch() -> Iterator[Callable[..., Program]]:
+    """Start programs for a world's sandbox. None outlives the test."""
+    programs = []
+
+    def start(world, text, *, journal=None, **arguments) -> Program:
+        client = {name: value for name, value in world.sandbox.settings.items() if name != "clock"}
+        if journal is not None:
+            client["journal"] = os.fspath(journal)
+        programs.append(Program(text, {**arguments, "client": client}))
+        return programs[-1]
+
+    yield start
+    for program in programs:
+        if program.process.poll() is None:
+            program.process.kill()
+        program.process.communicate(timeout=PATIENCE)
+
+
+@pytest.fixture
+def until() -> Callable[..., None]:
+    """Wait for something that another process or thread is about to do."""
+
+    def wait(happened: Callable[[], object]) -> None:
+        end = time.monotonic() + PATIENCE
+        while not happened():
+            assert time.monotonic() < end, "it never happened"
+            time.sleep(0.005)
+
+    return wait

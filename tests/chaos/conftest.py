@@ -10,14 +10,6 @@ import pytest
 SUMMARY = pytest.StashKey()
 
 
-@pytest.fixture(autouse=True)
-def nothing_from_outside(monkeypatch):
-    """No life depends on this machine's proxies, certificates or netrc."""
-    names = [f"{kind}_PROXY" for kind in ("HTTP", "HTTPS", "ALL", "NO")]
-    for name in (*names, *map(str.lower, names), "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"):
-        monkeypatch.delenv(name, raising=False)
-
-
 @pytest.fixture(scope="session")
 def lives() -> ModuleType:
     """The module ``_life``, which ``run.py`` imports from its own folder; here that folder is on the path for once."""

@@ -19,7 +19,7 @@ from khoros_analytics._client import report_methods
 from khoros_analytics._client.report_methods import ReportMethods
 from khoros_analytics.reports import REPORTS
 
-TESTS = Path(__file__).parent
+TESTS = Path(__file__).parents[1]
 GENERATOR = TESTS.parent / "khoros_analytics" / "_client" / "generate.py"
 FACTS = yaml.safe_load((TESTS / "facts" / "analytics-reports.yaml").read_text(encoding="utf-8"))
 # What each call has before its keywords, and after them.

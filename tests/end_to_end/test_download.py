@@ -361,7 +361,7 @@ def test_an_existing_file_stays(world, folder):
     assert isinstance(caught.value, FileExistsError)
     assert (caught.value.path, caught.value.job) == (target, job)
     assert target.read_text() == "old"
-    assert world.counts() == (1, 0, 0, 0)
+    assert world.counts() == world.Counts(create=1)
 
 
 def test_overwrite(world, folder):
@@ -485,7 +485,7 @@ def test_paths_that_are_none(world, given):
     with pytest.raises((KhorosError, TypeError)):
         job.download(given)
 
-    assert world.counts() == (1, 0, 0, 0)
+    assert world.counts() == world.Counts(create=1)
 
 
 def test_a_folder_that_takes_no_files(world):
@@ -507,7 +507,7 @@ def test_a_read_only_folder(world, folder, monkeypatch):
     with pytest.raises(TargetError, match="read-only"):
         job.download(folder)
 
-    assert world.counts() == (1, 0, 0, 0)
+    assert world.counts() == world.Counts(create=1)
 
 
 @pytest.fixture

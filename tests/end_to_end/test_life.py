@@ -108,13 +108,13 @@ def test_a_token_in_another_client(run, folder, creation, moment):
     before = world.clock.time()
 
     again = other.job(job.token)
-    assert world.counts() == (1, 0, 0, 0)
+    assert world.counts() == world.Counts(create=1)
     assert again.reattached
     assert (again.report, again.window, again.arguments) == (job.report, job.window, job.arguments)
     assert (again.workflow_id, again.run_id, again.token) == (job.workflow_id, job.run_id, job.token)
 
     assert again.download(folder).read_bytes() == world.content()
-    assert world.counts()[0] == 1
+    assert world.counts().create == 1
     first = world.of("status")[0]
     assert dict(first.query) == {"companyKey": world.sandbox.company_key}
     assert first.time == before  # who comes back looks at once
@@ -217,7 +217,7 @@ def test_ready_is_what_the_status_says(run, shape):
 
     assert job.expires_at is None
     assert job.refresh().status.state == "RUNNING"
-    assert world.counts() == (1, 1, 0, 0)
+    assert world.counts() == world.Counts(create=1, status=1)
 
 
 def test_a_server_that_knows_nothing_of_the_job(run, world):
@@ -261,7 +261,7 @@ def test_tokens_that_are_none(world, spoil):
     with pytest.raises(ParameterError, match="token"):
         world.client.job(spoil(token))
 
-    assert world.counts() == (1, 0, 0, 0)
+    assert world.counts() == world.Counts(create=1)
 
 
 @pytest.mark.parametrize("other", [{"company_key": "another"}, {"base_url": "https://127.0.0.1:1"}], ids=str)

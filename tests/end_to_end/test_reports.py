@@ -22,7 +22,7 @@ def test_a_file_for_every_report(run, folder, name, format):
     assert path == folder / f"{name}_2019-02-01_2019-02-02.{format}"
     assert path.read_bytes() == world.content()
     assert len(path.read_bytes()) > 1000
-    assert world.counts() == (1, 1, 1, 1)
+    assert world.counts() == world.Counts(create=1, status=1, download=1, file=1)
     assert [record.status for record in world.sandbox.requests] == [200, 200, 302, 200]
     (export,) = world.sandbox.exports
     assert export.report == name

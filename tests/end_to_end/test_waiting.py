@@ -79,7 +79,7 @@ def test_timeouts_that_are_none(world, act, timeout):
     with pytest.raises(ParameterError, match="timeout"):
         getattr(job, act)(timeout=timeout)
 
-    assert world.counts() == (1, 0, 0, 0)
+    assert world.counts() == world.Counts(create=1)
 
 
 def test_no_time_at_all(world):
@@ -158,7 +158,7 @@ def test_a_link_that_comes_late(run, detail, folder):
     path = world.start().download(folder)
 
     assert path.read_bytes() == world.content()
-    assert world.counts()[1] == 31
+    assert world.counts().status == 31
 
 
 def test_patience_begins_anew(world, folder):

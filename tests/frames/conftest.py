@@ -1,38 +1,19 @@
 """What the tests of frames share: files made of bytes, readers cut into small blocks, a sandbox, a stand-in for S3."""
 
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
-from datetime import timedelta
+from contextlib import contextmanager
 from pathlib import Path
 
 import attrs
 import pyarrow as pa
 import pytest
 
-from khoros_analytics import Client, ExportFormatError, Job, KhorosError
+from khoros_analytics import ExportFormatError, KhorosError
 from khoros_analytics._frames import csv_arrow, json_arrow
 from khoros_analytics._frames.arrow_reader import ExportFile, with_tables
 from khoros_analytics._frames.column_types import parse_types
 from khoros_analytics._frames.read import to_arrow
 from khoros_analytics._rows.csv_reader import csv_records, read_header
 from khoros_analytics._rows.source import open_export
-from khoros_analytics.sandbox import Sandbox, VirtualClock
-
-WINDOW = ("2019-02-01", "2019-02-02")
-REQUIRED = {"team_performance_interval": {"time_interval": timedelta(hours=1)}}
-
-
-@pytest.fixture(autouse=True)
-def nothing_from_outside(monkeypatch, tmp_path_factory):
-    """No test depends on this machine's proxies, certificates, netrc or credentials, nor writes into its folders."""
-    names = [f"{kind}_PROXY" for kind in ("HTTP", "HTTPS", "ALL", "NO")]
-    for name in (*names, *map(str.lower, names), "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "NETRC"):
-        monkeypatch.delenv(name, raising=False)
-    for name in ("USERNAME", "PASSWORD", "COMPANY_KEY", "REGION", "URL"):
-        monkeypatch.delenv(f"KHOROS_ANALYTICS_{name}", raising=False)
-    home = tmp_path_factory.mktemp("home")
-    monkeypatch.setenv("HOME", str(home))
-    monkeypatch.chdir(home)
 
 
 class Files:
@@ -118,51 +99,3 @@ def cut():
 def files(tmp_path_factory) -> Files:
     """Writes and reads export files."""
     return Files(tmp_path_factory.mktemp("files"))
-
-
-class World:
-    """A sandbox with a client of its own, and the questions that tests ask of both."""
-
-    def __init__(self, stack: ExitStack, options, settings) -> None:
-        self.stack = stack
-        self.sandbox = stack.enter_context(Sandbox(**options))
-        self.clock: VirtualClock = self.sandbox.clock
-        self.client = stack.enter_context(Client(**{**self.sandbox.settings, **settings}))
-
-    def start(self, name="conversation", **arguments) -> Job:
-        """Start an export of one day."""
-        return self.client.start(name, *WINDOW, **{**REQUIRED.get(name, {}), **arguments})
-
-    def counts(self):
-        """Return how many requests of each kind came: creations, looks, downloads, files."""
-        return tuple(self.sandbox.count(phase) for phase in ("create", "status", "download", "file"))
-
-
-@pytest.fixture
-def run() -> Iterator[Callable[..., World]]:
-    """Start a sandbox with some options, and a client with some settings. All stop with the test."""
-    with ExitStack() as stack:
-        yield lambda options=None, **settings: World(stack, options or {}, settings)
-
-
-@pytest.fixture
-def world(run) -> World:
-    """A sandbox and a client with all their defaults."""
-    return run()
-
-
-@pytest.fixture
-def folder(tmp_path) -> Path:
-    """An empty folder for files."""
-    path = tmp_path / "exports"
-    path.mkdir()
-    return path
-
-
-@pytest.fixture
-def temporary(tmp_path, monkeypatch) -> Path:
-    """The folder for temporary files, to see what is left there."""
-    path = tmp_path / "temporary"
-    path.mkdir()
-    monkeypatch.setattr("tempfile.tempdir", str(path))
-    return path

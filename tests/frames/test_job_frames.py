@@ -26,7 +26,7 @@ def test_one_line(world):
     """A program of one line: it starts the export, waits, downloads and reads, and asks the server four times."""
     frame = world.client.conversation("2019-02-01", "2019-05-01", metrics=METRICS).to_pandas()
     assert frame.shape == (100, 3)
-    assert world.counts()[0] == world.counts()[2] == world.counts()[3] == 1
+    assert world.counts().create == world.counts().download == world.counts().file == 1
 
 
 @pytest.mark.parametrize("format", ["csv", "json"])
@@ -47,7 +47,7 @@ def test_all_ways(format, world):
         value if format == "csv" else int(value) for value in table["CONVERSATION_ID"].to_pylist()
     ]
     job.to_parquet("export.parquet")
-    assert world.counts()[0] == world.counts()[2] == world.counts()[3] == 1
+    assert world.counts().create == world.counts().download == world.counts().file == 1
 
 
 def test_download_first(world, folder, temporary):
@@ -55,7 +55,7 @@ def test_download_first(world, folder, temporary):
     job = world.start(metrics=METRICS)
     path = job.download(folder)
     assert job.to_arrow().equals(read_arrow(path))
-    assert world.counts()[3] == 1
+    assert world.counts().file == 1
     assert left(temporary) == []
     assert path.is_file()
 
@@ -95,7 +95,7 @@ def test_frames_at_once(world):
     with ThreadPoolExecutor(8) as pool:
         tables = list(pool.map(lambda _: job.to_arrow(), range(16)))
     assert all(table.equals(tables[0]) for table in tables)
-    assert world.counts()[3] == 1
+    assert world.counts().file == 1
 
 
 # ---- what is left behind
@@ -107,7 +107,7 @@ def test_file_lives_with_the_job(world, temporary):
     job.to_arrow()
     job.to_polars()
     assert len(left(temporary)) == 1
-    assert world.counts()[3] == 1
+    assert world.counts().file == 1
     del job
     gc.collect()
     assert list(temporary.iterdir()) == []
@@ -146,7 +146,7 @@ def test_rows_beside_frames(how, world, temporary):
     assert list(getattr(job, how)())
     assert len(left(temporary)) == 1
     assert job.to_arrow().num_rows == 100
-    assert world.counts()[3] == 1
+    assert world.counts().file == 1
 
 
 BROKEN = b"CONVERSATION_ID,STATUS,POST_COUNT\r\n" + b"1,OPEN,2\r\n" * 5000 + b"2,OPEN\r\n"
@@ -251,7 +251,7 @@ def test_failed_export(how, world):
     with pytest.raises(JobFailedError) as caught:
         getattr(job, how)()
     assert caught.value.job is job
-    assert world.counts()[2:] == (0, 0)
+    assert world.counts().download == world.counts().file == 0
 
 
 # ---- exports without rows

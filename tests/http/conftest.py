@@ -24,19 +24,6 @@ PHASES = {"/status": "status", "/download": "download", "/teams": "teams", "/con
 WINDOW = ("2019-02-01", "2019-02-02")
 
 
-@pytest.fixture(autouse=True)
-def nothing_from_outside(monkeypatch, tmp_path_factory):
-    """No test depends on this machine's proxies, certificates, netrc or credentials, nor writes into its folders."""
-    names = [f"{kind}_PROXY" for kind in ("HTTP", "HTTPS", "ALL", "NO")]
-    for name in (*names, *map(str.lower, names), "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "NETRC"):
-        monkeypatch.delenv(name, raising=False)
-    for name in ("USERNAME", "PASSWORD", "COMPANY_KEY", "REGION", "URL"):
-        monkeypatch.delenv(f"KHOROS_ANALYTICS_{name}", raising=False)
-    home = tmp_path_factory.mktemp("home")
-    monkeypatch.setenv("HOME", str(home))
-    monkeypatch.chdir(home)
-
-
 class SteppedClock(VirtualClock):
     """A virtual clock that remembers each sleep."""
 

@@ -117,13 +117,13 @@ def test_creations_that_fail(world, connect, journal, caplog, outcome):
     world.sandbox.fail("create", fault)
 
     with pytest.raises(KhorosError) as caught:
-        world.start(client)
+        world.start(client=client)
     assert states(journal) == [state]
     assert caught.value.may_have_started is (state == "unknown")
 
     caplog.clear()
     began = world.clock.time()
-    job = world.start(client)
+    job = world.start(client=client)
     assert not job.reattached
     assert world.clock.time() - began < 1
     assert states(journal) == [state, "started"]
@@ -137,10 +137,10 @@ def test_a_creation_that_is_repeated(world, connect, journal, retries):
     """A creation that is repeated within the call is one claim, whatever came of it."""
     world.sandbox.fail("create", faults.HttpStatus(503), times=2)
     if retries:
-        world.start(connect(retries=retries))
+        world.start(client=connect(retries=retries))
     else:
         with pytest.raises(KhorosError):
-            world.start(connect(retries=retries))
+            world.start(client=connect(retries=retries))
 
     assert states(journal) == ["started" if retries else "refused"]
 
@@ -155,11 +155,11 @@ def test_ctrl_c_in_a_creation(world, connect, journal, monkeypatch):
     with monkeypatch.context() as patch:
         patch.setattr("khoros_analytics._jobs.start.parse_created", interrupt)
         with pytest.raises(KeyboardInterrupt):
-            world.start(client)
+            world.start(client=client)
 
     assert states(journal) == ["unknown"]
     began = world.clock.time()
-    assert not world.start(client).reattached
+    assert not world.start(client=client).reattached
     assert world.clock.time() - began < 1
 
 
@@ -219,7 +219,7 @@ def test_the_list(world, connect, journal, folder):
     """client.jobs() lists the journal newest first, each line with all that is known, and a token that works."""
     client = connect()
     began = world.clock.time()
-    path = world.start(client).download(folder)
+    path = world.start(client=client).download(folder)
     world.clock.sleep(60)
     world.sandbox.fail("create", faults.HttpStatus(400))
     with pytest.raises(KhorosError):
@@ -246,7 +246,7 @@ def test_the_list_in_a_notebook(world, connect, folder):
     """The table for notebooks has a row for each line, and whatever stands in a line is text there, never HTML."""
     client = connect()
     target = folder / "<script>&amp;.csv"
-    world.start(client, metrics=["<b>&"], extra={"x": "<img src=y>"}).download(target)
+    world.start(client=client, metrics=["<b>&"], extra={"x": "<img src=y>"}).download(target)
 
     table = client.jobs()._repr_html_()
 
@@ -275,7 +275,7 @@ def test_no_list(world):
 def test_accounts_in_one_journal(world, connect, run, journal):
     """Two companies may share a file: neither sees, lists nor re-attaches to what belongs to the other."""
     client, other = connect(), run({"company_key": "another"}, journal=journal)
-    first = world.start(client)
+    first = world.start(client=client)
     second = other.start()
 
     assert not second.reattached
@@ -291,12 +291,12 @@ def test_asked_again(world, connect, folder, caplog):
     request, a line in the log, and the file arrives.
     """
     caplog.set_level("INFO", logger="khoros_analytics")
-    job = world.start(connect(), metrics=["STATUS"], format="json")
+    job = world.start(client=connect(), metrics=["STATUS"], format="json")
     assert not job.reattached
     world.clock.sleep(DAY - 60)
     before = len(world.sandbox.requests)
 
-    again = world.start(connect(), metrics=["STATUS"], format="json")
+    again = world.start(client=connect(), metrics=["STATUS"], format="json")
 
     assert again.reattached
     assert (again.workflow_id, again.run_id, again.token) == (job.workflow_id, job.run_id, job.token)
@@ -317,7 +317,7 @@ def test_asked_again(world, connect, folder, caplog):
 )
 def test_the_same_in_other_words(world, connect, spelling):
     """What is the same on the wire is the same export, however it was spelled."""
-    world.start(connect())
+    world.start(client=connect())
 
     assert spelling(connect()).reattached
 
@@ -339,7 +339,7 @@ OTHERS = {
 def test_something_else(world, connect, other):
     """Another report, window or argument is another export, and so is what was asked for with fresh=True."""
     client = connect()
-    world.start(client)
+    world.start(client=client)
 
     assert not other(client).reattached
     assert world.count("create") == 2
@@ -348,30 +348,30 @@ def test_something_else(world, connect, other):
 def test_after_a_fresh_one(world, connect):
     """After fresh=True it is the new export that is found again."""
     client = connect()
-    world.start(client)
-    fresh = world.start(client, fresh=True)
+    world.start(client=client)
+    fresh = world.start(client=client, fresh=True)
 
-    assert world.start(client).workflow_id == fresh.workflow_id
+    assert world.start(client=client).workflow_id == fresh.workflow_id
 
 
 def test_a_restart_is_fresh(world, connect, journal):
     """job.restart() starts anew whatever the journal says, and is written down."""
     client = connect()
-    job = world.start(client)
+    job = world.start(client=client)
     again = job.restart()
 
     assert again.workflow_id != job.workflow_id
     assert states(journal) == ["started", "started"]
-    assert world.start(client).workflow_id == again.workflow_id
+    assert world.start(client=client).workflow_id == again.workflow_id
 
 
 def test_older_than_a_day(world, connect):
     """After 24 hours the server has dropped the file: a new export is started."""
     client = connect()
-    world.start(client)
+    world.start(client=client)
     world.clock.sleep(DAY)
 
-    assert not world.start(client).reattached
+    assert not world.start(client=client).reattached
 
 
 def test_after_a_failure(world, connect, journal):
@@ -379,23 +379,23 @@ def test_after_a_failure(world, connect, journal):
     client = connect()
     world.sandbox.fail("create", faults.JobFails())
     with pytest.raises(JobFailedError):
-        world.start(client).wait()
+        world.start(client=client).wait()
 
     assert states(journal) == ["failed"]
-    assert not world.start(client).reattached
+    assert not world.start(client=client).reattached
 
 
 def test_after_an_expiry(world, connect, journal, folder):
     """An export whose file the server has dropped is started anew, even within its 24 hours."""
     client = connect()
-    job = world.start(client).wait()
+    job = world.start(client=client).wait()
     world.sandbox.export_seconds = 100
     world.clock.sleep(200)
     with pytest.raises(DownloadExpiredError):
         job.download(folder)
 
     assert states(journal) == ["expired"]
-    assert world.start(client).download(folder).read_bytes() == world.content()
+    assert world.start(client=client).download(folder).read_bytes() == world.content()
 
 
 def today(world, hours):
@@ -435,27 +435,27 @@ def test_a_window_that_ends_now(world, connect):
 
 def test_the_file_is_found_again(world, connect, folder):
     """A saved file is found again by the journal, and no request is made for it; a deleted one is fetched."""
-    path = world.start(connect()).download(folder)
+    path = world.start(client=connect()).download(folder)
     before = len(world.sandbox.requests)
 
-    assert world.start(connect()).download(folder) == path
-    other = world.start(connect()).download(folder / "copy.csv")
+    assert world.start(client=connect()).download(folder) == path
+    other = world.start(client=connect()).download(folder / "copy.csv")
     assert other.read_bytes() == world.content()
     assert len(world.sandbox.requests) == before
 
     for file in (path, other):
         file.unlink()
-    assert world.start(connect()).download(folder).read_bytes() == world.content()
+    assert world.start(client=connect()).download(folder).read_bytes() == world.content()
     assert world.count("create") == 1
 
 
 def test_a_token_finds_the_line(world, connect, journal, folder):
     """A job that is found again by its token goes on with its line in the journal."""
-    job = world.start(connect())
+    job = world.start(client=connect())
     connect().job(job.token).download(folder)
 
     assert states(journal) == ["saved"]
-    assert world.start(connect()).reattached
+    assert world.start(client=connect()).reattached
 
 
 # --- at once ------------------------------------------------------------------------------------------------------
@@ -472,7 +472,7 @@ def test_threads_that_ask_at_once(run, journal, clients):
     def ask():
         client = world.client if clients == "one client" else world.connect(journal=journal)
         together.wait()
-        jobs.append(world.start(client))
+        jobs.append(world.start(client=client))
 
     threads = [threading.Thread(target=ask) for _ in range(6)]
     for thread in threads:
@@ -551,7 +551,7 @@ def test_many_processes_one_journal(run, journal, launch):
 
 def somebodys_claim(world, client, journal, **values):
     """Leave a claim as another process would have made it; everything else is as if this one had."""
-    world.start(client)
+    world.start(client=client)
     values = {"state": "claimed", "workflow_id": None, "run_id": None, "started_at": None, **values}
     assignments = ", ".join(f"{name} = ?" for name in values)
     execute(journal, f"UPDATE exports SET {assignments}", *values.values())
@@ -581,7 +581,7 @@ def test_a_claim_of_the_dead(world, connect, journal, caplog, values):
     somebodys_claim(world, client, journal, **values(world))
     began = world.clock.time()
 
-    job = world.start(client)
+    job = world.start(client=client)
 
     assert not job.reattached
     assert world.clock.time() - began < 1
@@ -604,7 +604,7 @@ def test_a_claim_of_the_living(world, connect, journal, caplog, values):
     until = world.clock.time() + 20
     somebodys_claim(world, client, journal, **values, lease_until=until)
 
-    job = world.start(client)
+    job = world.start(client=client)
 
     assert not job.reattached
     assert 0 <= world.clock.time() - until < 1
@@ -632,7 +632,7 @@ def test_a_claim_that_comes_true(world, connect, journal):
         sleep(seconds)
 
     world.clock.sleep = wake
-    job = world.start(client)
+    job = world.start(client=client)
 
     assert job.reattached
     assert job.workflow_id == export.workflow_id
@@ -651,7 +651,7 @@ def test_a_claim_that_comes_to_nothing(world, connect, journal):
         sleep(seconds)
 
     world.clock.sleep = wake
-    assert not world.start(client).reattached
+    assert not world.start(client=client).reattached
     assert states(journal) == ["refused", "started"]
 
 
@@ -662,12 +662,12 @@ def test_a_claim_that_is_never_decided(world, connect, journal):
     began = world.clock.time()
 
     with pytest.raises(JobTimeoutError, match="fresh=True") as caught:
-        world.start(client)
+        world.start(client=client)
 
     assert world.clock.time() - began == pytest.approx(90, abs=1)
     assert caught.value.may_have_started is False
     assert states(journal) == ["claimed"]
-    assert not world.start(client, fresh=True).reattached
+    assert not world.start(client=client, fresh=True).reattached
 
 
 # --- files that are no journal ------------------------------------------------------------------------------------
@@ -776,7 +776,7 @@ def test_a_journal_that_becomes_unusable(world, connect, monkeypatch, caplog, mo
 
     if moment == "before the ids":
         monkeypatch.setattr(store.Journal, "note_started", note_started)
-    job = world.start(client)
+    job = world.start(client=client)
     if moment == "before ready":
         spoil()
     job.wait()
@@ -796,14 +796,14 @@ def test_a_journal_that_is_unusable_before_the_request(world, connect, journal):
     journal.write_bytes(b"no journal any more" * 1000)
 
     with pytest.raises(ConfigurationError, match="journal"):
-        world.start(client)
+        world.start(client=client)
     assert world.count("create") == 0
 
 
 def test_a_journal_that_is_deleted(world, connect, journal, folder):
     """A journal that somebody deletes in between is an error for the next claim, not for the running job."""
     client = connect()
-    job = world.start(client)
+    job = world.start(client=client)
     journal.unlink()
 
     assert job.download(folder).read_bytes() == world.content()
@@ -811,7 +811,7 @@ def test_a_journal_that_is_deleted(world, connect, journal, folder):
 
 def test_hosts_and_processes_are_written(world, connect, journal):
     """A claim names its host and process, so that others can tell whether it still lives."""
-    world.start(connect())
+    world.start(client=connect())
     (row,) = rows(journal)
 
     assert (row["host"], row["pid"]) == (socket.gethostname(), os.getpid())
@@ -822,9 +822,9 @@ def test_numbers_are_never_used_again(world, connect, journal):
     """Newest first is by number: a line that is deleted gives its number to no other."""
     client = connect()
     for _ in itertools.repeat(None, 2):
-        world.start(client, fresh=True)
+        world.start(client=client, fresh=True)
     execute(journal, "DELETE FROM exports WHERE id = 2")
-    world.start(client, fresh=True)
+    world.start(client=client, fresh=True)
 
     assert [row["id"] for row in rows(journal)] == [1, 3]
 
@@ -832,10 +832,10 @@ def test_numbers_are_never_used_again(world, connect, journal):
 def test_a_refused_one_does_not_hide_another(world, connect, journal):
     """A refusal of a fresh one does not make the client forget the export that is there."""
     client = connect()
-    job = world.start(client)
+    job = world.start(client=client)
     world.sandbox.fail("create", faults.HttpStatus(400))
     with pytest.raises(RequestRejectedError):
-        world.start(client, fresh=True)
+        world.start(client=client, fresh=True)
 
     assert states(journal) == ["started", "refused"]
-    assert world.start(client).workflow_id == job.workflow_id
+    assert world.start(client=client).workflow_id == job.workflow_id

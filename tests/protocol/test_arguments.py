@@ -21,7 +21,7 @@ from khoros_analytics._protocol.encoding import decode
 from khoros_analytics.reports import REPORTS, Kind
 from khoros_analytics.times import Window
 
-FACTS = yaml.safe_load((Path(__file__).parent / "facts" / "analytics-reports.yaml").read_text(encoding="utf-8"))
+FACTS = yaml.safe_load((Path(__file__).parents[1] / "facts" / "analytics-reports.yaml").read_text(encoding="utf-8"))
 TRAPS = " ".join(FACTS["traps_in_the_vendor_material"])
 
 START, END = "2019-03-01", "2019-03-02"

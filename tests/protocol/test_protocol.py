@@ -34,7 +34,7 @@ from khoros_analytics._protocol.replies import parse_created, parse_retry_after,
 from khoros_analytics._protocol.urls import BaseUrl, Target
 from khoros_analytics.reports import REPORTS
 
-FACTS_FOLDER = Path(__file__).parent / "facts"
+FACTS_FOLDER = Path(__file__).parents[1] / "facts"
 FACTS = yaml.safe_load((FACTS_FOLDER / "analytics-reports.yaml").read_text(encoding="utf-8"))
 SAMPLES = {path.stem: path.read_bytes() for path in sorted((FACTS_FOLDER / "samples").glob("*.json"))}
 

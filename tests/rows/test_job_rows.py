@@ -38,7 +38,7 @@ def test_one_line(world):
     rows = list(world.client.conversation("2019-02-01", "2019-05-01", metrics=METRICS).rows())
     assert len(rows) == 100
     assert all(list(row) == METRICS for row in rows)
-    assert world.counts()[0] == world.counts()[2] == world.counts()[3] == 1
+    assert world.counts().create == world.counts().download == world.counts().file == 1
 
 
 def test_json(world):
@@ -121,10 +121,10 @@ def test_threads(world, temporary):
 def test_wait_is_over(world):
     """The wait and the download happen in the call, not with the first row; a row costs no request."""
     job = world.start(metrics=METRICS)
-    assert world.counts()[3] == 0
+    assert world.counts().file == 0
     rows = job.rows()
     asked = len(world.sandbox.requests)
-    assert world.counts()[3] == 1
+    assert world.counts().file == 1
     assert len(list(rows)) == 100
     assert len(world.sandbox.requests) == asked
 
