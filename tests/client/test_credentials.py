@@ -75,7 +75,7 @@ def test_callables(run):
     assert sorted(calls) == sorted(NAMES)
 
     assert client.teams()
-    world.start(client).wait()
+    world.start(client=client).wait()
     assert sorted(calls) == sorted(NAMES)
 
 
@@ -193,7 +193,7 @@ def test_nothing_is_written_down(run, folder, journal, caplog, settings):
     world = run({**CANARIES, "size": 3_000_000}, retries=1)
     client = world.connect(**settings, journal=journal)
 
-    job = world.start(client).wait()
+    job = world.start(client=client).wait()
     world.sandbox.fail("file", faults.Cut(0.6))
     world.sandbox.fail("file", faults.HttpStatus(503), times=None)
     with pytest.raises(KhorosError) as caught:
@@ -275,7 +275,7 @@ def test_a_pickled_client_in_another_process(run, folder, journal, launch, monke
     for name in NAMES:
         monkeypatch.setenv(f"KHOROS_ANALYTICS_{name.upper()}", world.sandbox.settings[name])
     client = world.connect(username=None, password=None, company_key=None, journal=journal, clock=None)
-    job = world.start(client)
+    job = world.start(client=client)
 
     text = """
 import base64, pickle
