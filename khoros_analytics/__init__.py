@@ -3,85 +3,10 @@
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from ._version import __version__
+from ._version import __version__ as __version__
 
-if TYPE_CHECKING:
-    from ._client.client import Client
-    from ._client.report_methods import Metrics
-    from ._clock import Clock
-    from ._frames.read import read_arrow, read_pandas, read_polars
-    from ._http.history import Attempt
-    from ._jobs.job import Job
-    from ._journal.listing import Jobs, JournalLine
-    from ._protocol.lookups import Team, TimeZone
-    from ._protocol.messages import Status, Verdict
-    from ._rows.read import read_rows
-    from .errors import (
-        ApiError,
-        AuthenticationError,
-        ConfigurationError,
-        DownloadError,
-        DownloadExpiredError,
-        ExportFormatError,
-        IncompleteDownloadError,
-        JobError,
-        JobFailedError,
-        JobTimeoutError,
-        KhorosError,
-        ParameterError,
-        RateLimitError,
-        RequestRejectedError,
-        ServerError,
-        TargetError,
-        TargetExistsError,
-        TransportError,
-        UnexpectedReplyError,
-        UntrustedUrlError,
-    )
-    from .times import Window
-
-__all__ = [
-    "ApiError",
-    "Attempt",
-    "AuthenticationError",
-    "Client",
-    "Clock",
-    "ConfigurationError",
-    "DownloadError",
-    "DownloadExpiredError",
-    "ExportFormatError",
-    "IncompleteDownloadError",
-    "Job",
-    "JobError",
-    "JobFailedError",
-    "JobTimeoutError",
-    "Jobs",
-    "JournalLine",
-    "KhorosError",
-    "Metrics",
-    "ParameterError",
-    "RateLimitError",
-    "RequestRejectedError",
-    "ServerError",
-    "Status",
-    "TargetError",
-    "TargetExistsError",
-    "Team",
-    "TimeZone",
-    "TransportError",
-    "UnexpectedReplyError",
-    "UntrustedUrlError",
-    "Verdict",
-    "Window",
-    "__version__",
-    "read_arrow",
-    "read_pandas",
-    "read_polars",
-    "read_rows",
-]
-
-# Each name is loaded when it is first used: a program that imports this package and then waits, or fails, or only
-# prints its own help, does not pay for all of it.
+# Every public name and its home; `nox -s generate` writes the imports below from this list. A name is loaded when it is
+# first used: a program that only waits, fails, or prints its own help does not pay for all of them.
 _HOMES = {
     "._client.client": ("Client",),
     "._client.report_methods": ("Metrics",),
@@ -130,21 +55,59 @@ _HOMES = {
     ),
     ".times": ("Window",),
 }
-
-
 _MODULES = ("errors", "reports", "times")
+_HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
+
+if TYPE_CHECKING:
+    from ._client.client import Client as Client
+    from ._client.report_methods import Metrics as Metrics
+    from ._clock import Clock as Clock
+    from ._frames.read import read_arrow as read_arrow
+    from ._frames.read import read_pandas as read_pandas
+    from ._frames.read import read_polars as read_polars
+    from ._http.history import Attempt as Attempt
+    from ._jobs.job import Job as Job
+    from ._journal.listing import Jobs as Jobs
+    from ._journal.listing import JournalLine as JournalLine
+    from ._protocol.lookups import Team as Team
+    from ._protocol.lookups import TimeZone as TimeZone
+    from ._protocol.messages import Status as Status
+    from ._protocol.messages import Verdict as Verdict
+    from ._rows.read import read_rows as read_rows
+    from .errors import ApiError as ApiError
+    from .errors import AuthenticationError as AuthenticationError
+    from .errors import ConfigurationError as ConfigurationError
+    from .errors import DownloadError as DownloadError
+    from .errors import DownloadExpiredError as DownloadExpiredError
+    from .errors import ExportFormatError as ExportFormatError
+    from .errors import IncompleteDownloadError as IncompleteDownloadError
+    from .errors import JobError as JobError
+    from .errors import JobFailedError as JobFailedError
+    from .errors import JobTimeoutError as JobTimeoutError
+    from .errors import KhorosError as KhorosError
+    from .errors import ParameterError as ParameterError
+    from .errors import RateLimitError as RateLimitError
+    from .errors import RequestRejectedError as RequestRejectedError
+    from .errors import ServerError as ServerError
+    from .errors import TargetError as TargetError
+    from .errors import TargetExistsError as TargetExistsError
+    from .errors import TransportError as TransportError
+    from .errors import UnexpectedReplyError as UnexpectedReplyError
+    from .errors import UntrustedUrlError as UntrustedUrlError
+    from .times import Window as Window
+else:
+    __all__ = ["__version__", *sorted(_HOME_OF)]  # noqa: PLE0604 - they are strings, as the list above shows
 
 
 def __getattr__(name: str) -> object:
     if name in _MODULES:
         return import_module(f".{name}", __name__)
-    for module, names in _HOMES.items():
-        if name in names:
-            value: object = getattr(import_module(module, __name__), name)
-            globals()[name] = value
-            return value
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    if name not in _HOME_OF:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value: object = getattr(import_module(_HOME_OF[name], __name__), name)
+    globals()[name] = value
+    return value
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+    return sorted({*globals(), *_HOME_OF})

@@ -263,6 +263,13 @@ def exported(path):
     return set()
 
 
+def test_public_names_are_listed_once():
+    """The list of homes is the only list of public names: ``__all__`` and the imports for tools follow from it."""
+    listed = [name for names in khoros_analytics._HOMES.values() for name in names]
+    assert sorted([*listed, "__version__"]) == sorted(khoros_analytics.__all__)
+    assert len(set(listed)) == len(listed)
+
+
 @pytest.mark.parametrize("name", khoros_analytics.__all__)
 def test_public_name(name):
     """Every public name is there, and is shown by ``dir``."""

@@ -51,6 +51,15 @@ def test_file_on_disk(generator):
     assert (GENERATOR.parent / "report_methods.py").read_text(encoding="utf-8") == made
 
 
+def test_public_imports(generator):
+    """The package's imports for tools that read source are those of its list of homes."""
+    source = generator.PUBLIC.read_text(encoding="utf-8")
+    assert generator.public_imports(source) == source
+    added = generator.public_imports(source.replace('"._jobs.job": ("Job",)', '"._jobs.job": ("Job", "Plan")'))
+    assert "    from ._jobs.job import Plan as Plan\n" in added
+    compile(added, "__init__.py", "exec")
+
+
 def test_check(generator, tmp_path, monkeypatch, capsys):
     """``--check`` fails where the file is another one, and says what to run; without it the file is written."""
     monkeypatch.setattr(generator, "TARGET", tmp_path / "report_methods.py")
