@@ -14,6 +14,7 @@ release = version = installed_version(project)
 
 extensions = [
     "report_table",
+    "rooms_picture",
     "matplotlib.sphinxext.plot_directive",
     "sphinx.ext.autodoc",
     "sphinx.ext.intersphinx",

@@ -1,6 +1,8 @@
 """The law of the rooms: which folder may import which, read from the source of every module."""
 
 import ast
+import re
+import runpy
 import sys
 from graphlib import TopologicalSorter
 from pathlib import Path
@@ -10,6 +12,7 @@ import pytest
 import khoros_analytics
 
 PACKAGE = Path(__file__).parent.parent / "khoros_analytics"
+DOCS = Path(__file__).parent.parent / "docs"
 
 # The ground floor: modules that every room may import. Each of them imports only those to its left.
 GROUND = ("errors", "_version", "reports", "_clock", "_checks", "times")
@@ -132,6 +135,26 @@ def test_imports_follow_the_law(path):
     room = room_of(name_of(path))
     allowed = {room, "ground", *ROOMS.get(room, ())}
     assert {other for other in own_imports(path) if room_of(other) not in allowed} == set()
+
+
+def test_picture_shows_the_imports():
+    """The picture of the docs has an arrow for each import between rooms, and no other: so it keeps the law, too."""
+    drawn = runpy.run_path(str(DOCS / "_ext" / "rooms.py"))["arrows"](PACKAGE)
+    found = {room: set() for room in ("ground", *ROOMS, "sandbox")}
+    for path in [path for path in MODULES if name_of(path) != "__init__"]:
+        room = room_of(name_of(path))
+        found[room] |= {room_of(other) for other in own_imports(path)} - {room}
+    assert drawn == found
+
+
+def test_page_tells_the_law():
+    """The table of rooms in the docs is the law, with the libraries that live in one room alone."""
+    page = (DOCS / "architecture.rst").read_text(encoding="utf-8")
+    rows = re.findall(r"^   \* - ``(\w+)``\n     - .+\n     -(.*)\n     -(.*)$", page, re.MULTILINE)
+    may_import = {room: set(re.findall(r"``(\w+)``", cell)) for room, cell, _ in rows}
+    alone = {room: set(re.findall(r"\w+", cell)) for room, _, cell in rows}
+    assert may_import == {**{room: set(others) for room, others in ROOMS.items()}, "sandbox": SANDBOX_MAY_IMPORT}
+    assert alone == {room: {name for name, rooms in THIRD_PARTIES.items() if rooms == {room}} for room in may_import}
 
 
 @pytest.mark.parametrize("name", GROUND)

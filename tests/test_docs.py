@@ -65,3 +65,10 @@ def test_reference_names_everything_public() -> None:
     reference = (ROOT / "docs/api.rst").read_text(encoding="utf-8")
     described = re.findall(r"^\.\. auto\w+:: (?:khoros_analytics\.)?(\w+)$", reference, re.MULTILINE)
     assert set(khoros_analytics.__all__) <= set(described)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_paths_on_a_page(page: Path) -> None:
+    """A file or folder of the project that a page names is there."""
+    named = re.findall(r"``((?:khoros_analytics|docs|tests)/(?!_build)[\w./]+)``", page.read_text(encoding="utf-8"))
+    assert [path for path in named if not (ROOT / path).exists()] == []
