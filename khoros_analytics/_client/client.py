@@ -6,29 +6,27 @@ from types import TracebackType
 from typing import Any, Self
 from zoneinfo import ZoneInfo
 
+from .._checks import as_flag, checked
 from .._clock import Clock
 from .._http.credentials import Secret, account_id, find_credentials
 from .._http.history import History
 from .._http.quota import quota_for
 from .._http.transport import Session, Transport
 from .._jobs.job import Job
-from .._jobs.remote import Export, Service
+from .._jobs.remote import Account, RemoteJob
 from .._jobs.start import reattach, start_export
 from .._journal.listing import Jobs, list_jobs
 from .._journal.store import Journal
 from .._journal.token import read_token
 from .._protocol.arguments import encode, find_report
 from .._protocol.lookups import Team, TimeZone, lookup_call, parse_rows
-from .._protocol.urls import BaseUrl
-from ..errors import ConfigurationError, ParameterError
-from ..reports import BASE_URLS, REQUESTS_PER_MINUTE
-from ..times import Moment, parse_zone
+from ..errors import ConfigurationError
+from ..reports import REQUESTS_PER_MINUTE
+from ..times import Moment
 from .report_methods import ReportMethods
+from .settings import Settings, check_session, choose_url
 
 __all__ = ["Client"]
-
-_LONGEST = 366 * 86400.0  # seconds
-_REGION, _URL = "KHOROS_ANALYTICS_REGION", "KHOROS_ANALYTICS_URL"
 
 
 class Client(ReportMethods):
@@ -92,48 +90,39 @@ class Client(ReportMethods):
         keyring: str | None = None,
     ) -> None:
         credentials = find_credentials(username, password, company_key, keyring)
-        base = BaseUrl.parse(_base_url(base_url, region))
+        settings = Settings.check(
+            base_url=choose_url(base_url, region),
+            timezone=timezone,
+            requests_per_minute=requests_per_minute,
+            timeout=timeout,
+            request_deadline=request_deadline,
+            retries=retries,
+            journal=journal,
+            max_bytes=max_bytes,
+            keyring=keyring,
+        )
         clock = Clock() if clock is None else clock
         if not isinstance(clock, Clock):
             raise ConfigurationError(f"clock must be a Clock, not {type(clock).__name__}")
+        self._settings = settings
         self._username = credentials.username
-        self._timezone = _zone(timezone)
-        limit = _whole("requests_per_minute", requests_per_minute, least=1)
-        # Each client holds its share of the account's quota: it counts as long as the client lives.
-        share = quota_for(base.origin, credentials.company_key, clock, limit)
         self._transport = Transport(
-            base,
+            settings.base,
             credentials,
             clock=clock,
-            share=share,
-            timeout=_timeout(timeout),
-            request_deadline=_seconds("request_deadline", request_deadline),
-            retries=_whole("retries", retries, least=0),
-            session=_session(session),
+            # Each client holds its share of the account's quota: it counts as long as the client lives.
+            share=quota_for(settings.base.origin, credentials.company_key, clock, settings.requests_per_minute),
+            timeout=settings.timeout,
+            request_deadline=settings.request_deadline,
+            retries=settings.retries,
+            session=check_session(session),
         )
-        account = account_id(base.origin, credentials.company_key)
-        self._service = Service(
-            self._transport,
-            account,
-            None if journal is None else Journal(journal, account, clock),
-            None if max_bytes is None else _whole("max_bytes", max_bytes, least=1),
-        )
+        name = account_id(settings.base.origin, credentials.company_key)
+        stored = None if settings.journal is None else Journal(settings.journal, name, clock)
+        self._account = Account(self._transport, name, stored, settings.max_bytes)
         # A pickle holds no credentials, so only a client that finds them in its environment can come back from one.
-        self._from_environment = (username, password, company_key) == (None, None, None)
-        self._settings = {
-            "region": region,
-            "base_url": base_url,
-            "timezone": timezone,
-            "requests_per_minute": requests_per_minute,
-            "timeout": timeout,
-            "request_deadline": request_deadline,
-            "retries": retries,
-            # Absolute: the other process may run in another folder.
-            "journal": None if self._service.journal is None else str(self._service.journal.path),
-            "max_bytes": max_bytes,
-            "keyring": keyring,
-        }
-        self._poolable = session is None and type(clock) is Clock
+        from_environment = (username, password, company_key) == (None, None, None)
+        self._can_be_pickled = from_environment and session is None and type(clock) is Clock
 
     def __repr__(self) -> str:
         return f"<Client {self._username} at {self._transport.base}>"
@@ -147,12 +136,12 @@ class Client(ReportMethods):
         self.close()
 
     def __reduce__(self) -> tuple[Any, ...]:
-        if not (self._from_environment and self._poolable):
+        if not self._can_be_pickled:
             raise TypeError(
                 "a Client is not pickled, since that would write its credentials down; make one in each process, or "
                 "give the credentials by the environment (KHOROS_ANALYTICS_USERNAME and so on)"
             )
-        return (_from_settings, (self._settings,))
+        return (_from_keywords, (self._settings.keywords(),))
 
     def close(self) -> None:
         """Close the connections. Jobs that run on the server go on there."""
@@ -180,10 +169,9 @@ class Client(ReportMethods):
         """
         report = find_report(name)
         fresh = arguments.pop("fresh", False)
-        request = encode(report, start, end, arguments, timezone=self._timezone)
-        if not isinstance(fresh, bool):
-            raise ParameterError(f"{name}: fresh: {fresh!r} is no flag; give True or False")
-        return Job(start_export(self._service, request, fresh=fresh))
+        request = encode(report, start, end, arguments, timezone=self._settings.timezone)
+        checked(f"{name}: fresh", as_flag, fresh)
+        return Job(start_export(self._account, request, fresh=bool(fresh)))
 
     def job(self, token: str) -> Job:
         """Find a job again that was started earlier, in this process or another. Nothing is asked of the server yet.
@@ -202,9 +190,9 @@ class Client(ReportMethods):
             >>> client.job(token).wait().status.detail
             'COMPLETED'
         """
-        identity = read_token(token, self._service.account)
-        entry = self._service.journal.find(identity) if self._service.journal else None
-        return Job(reattach(self._service, entry) if entry else Export(self._service, identity))
+        identity = read_token(token, self._account.id)
+        entry = self._account.journal.find(identity) if self._account.journal else None
+        return Job(reattach(self._account, entry) if entry else RemoteJob(self._account, identity))
 
     def jobs(self) -> Jobs:
         """List the journal: every export that was asked for with it, newest first.
@@ -221,9 +209,9 @@ class Client(ReportMethods):
             ...     client.jobs()[0].state
             'saved'
         """
-        if self._service.journal is None:
+        if self._account.journal is None:
             raise ConfigurationError("this client keeps no journal; make it with Client(journal='exports.sqlite')")
-        return list_jobs(self._service.journal.entries(), self._service.account)
+        return list_jobs(self._account.journal.entries(), self._account.id)
 
     def teams(self) -> list[Team]:
         """List the company's teams, for the ``team_ids`` of the reports that take them.
@@ -271,54 +259,5 @@ class Client(ReportMethods):
         return (("companyKey", self._transport.company_key),)
 
 
-def _from_settings(settings: Mapping[str, Any]) -> Client:
-    return Client(**settings)
-
-
-def _base_url(base_url: str | None, region: str | None) -> str:
-    """Choose the address: an argument beats the environment, a URL beats a region."""
-    if base_url is not None:
-        return base_url
-    if region is None and (url := os.environ.get(_URL)):
-        return url
-    name = region or os.environ.get(_REGION) or "us"
-    if not isinstance(name, str) or name.lower() not in BASE_URLS:
-        raise ConfigurationError(
-            f"region (or the variable {_REGION}) {name!r} is not known; the regions are {', '.join(BASE_URLS)}; "
-            "base_url takes any other address"
-        )
-    return BASE_URLS[name.lower()]
-
-
-def _zone(timezone: str | ZoneInfo | None) -> ZoneInfo | None:
-    if timezone is None:
-        return None
-    try:
-        return parse_zone(timezone)
-    except ValueError as error:
-        raise ConfigurationError(f"timezone: {error}") from None
-
-
-def _session(session: object) -> Session | None:
-    if session is not None and not isinstance(session, Session):
-        raise ConfigurationError(f"session must be a requests.Session, not {type(session).__name__}")
-    return session
-
-
-def _whole(name: str, value: object, *, least: int) -> int:
-    if isinstance(value, bool) or not isinstance(value, int) or value < least:
-        raise ConfigurationError(f"{name} must be a whole number of at least {least}, not {value!r}")
-    return value
-
-
-def _seconds(name: str, value: object) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value <= _LONGEST:
-        raise ConfigurationError(f"{name} must be a number of seconds above 0, not {value!r}")
-    return float(value)
-
-
-def _timeout(value: object) -> tuple[float, float]:
-    both = value if isinstance(value, tuple) else (value, value)
-    if len(both) != 2:
-        raise ConfigurationError(f"timeout must be one number of seconds, or two (connect, read), not {value!r}")
-    return _seconds("timeout", both[0]), _seconds("timeout", both[1])
+def _from_keywords(keywords: Mapping[str, Any]) -> Client:
+    return Client(**keywords)

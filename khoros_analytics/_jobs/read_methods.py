@@ -1,93 +1,39 @@
-"""What a job's file becomes: rows, frames, Parquet. The part of ``Job`` that begins where the download ends."""
+"""The methods of ``Job`` that read its file: rows, frames, Parquet."""
 
 import os
-import shutil
-import weakref
-from abc import ABC, abstractmethod
 from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast
 
-from .._clock import Deadline
+from .._checks import as_flag, checked
 from .._frames.arrow_reader import ExportFile
-from .._frames.column_types import SchemaHints, Types, parse_types
+from .._frames.column_types import Types, parse_types
 from .._frames.parquet import write_parquet
 from .._frames.read import batches, check_rows, require, to_arrow, to_pandas, to_polars
-from .._rows.read import read_rows
-from .._rows.source import Format
-from .._storage.atomic import SavedFile
+from .._rows.read import primed, read_rows
 from .._storage.destination import open_destination
-from .._version import __version__
-from ..errors import ParameterError
-from ..times import Window
+from ..errors import FailedJob
+from .file import JobFile, TemporaryFile
+from .remote import RemoteJob
 
 if TYPE_CHECKING:
     import pandas as pd
     import polars as pl
     import pyarrow as pa
 
-__all__ = ["LentFile", "Results"]
+__all__ = ["ReadMethods"]
 
 Extra = Literal["arrow", "pandas", "polars"]
 T = TypeVar("T")
 
 
-class LentFile:
-    """A file on disk, for as long as somebody reads it; a temporary one is removed when nobody does any more.
-
-    Attributes:
-        path: Where it is.
-        saved: What it looked like when it was all there; None before that.
-    """
-
-    def __init__(self, path: Path, saved: SavedFile | None = None, *, folder: str | None = None) -> None:
-        self.path = path
-        self.saved = saved
-        self._remove = weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True) if folder else None
-
-    def give_back(self) -> None:
-        """Remove it if it is a temporary one."""
-        if self._remove:
-            self._remove()
-
-
-class Results(ABC):
+class ReadMethods:
     """The methods of a job that read its file. Each waits for the export, and fetches the file if nobody has yet."""
 
-    def __init__(self) -> None:
-        self._lent: LentFile | None = None
-
-    @property
-    @abstractmethod
-    def report(self) -> str:
-        """The report's name on the wire."""
-
-    @property
-    @abstractmethod
-    def window(self) -> Window:
-        """The stretch of time that it covers."""
-
-    @property
-    @abstractmethod
-    def arguments(self) -> dict[str, object]:
-        """What was asked for beside the window."""
-
-    @abstractmethod
-    def _deadline(self, timeout: float | None) -> Deadline:
-        """Return when to give up; a ParameterError for what is no time."""
-
-    @abstractmethod
-    def _file_name(self, ending: str | None = None) -> str:
-        """Return a name for the file, made of report and window."""
-
-    @abstractmethod
-    def _lend(self, keep: str | os.PathLike[str] | None, deadline: Deadline, *, lasting: bool) -> LentFile:
-        """Have the file on disk: where it is kept, or in a temporary folder. A lasting one stays the job's."""
-
-    @abstractmethod
-    def _about_this(self) -> AbstractContextManager[None]:
-        """Let errors carry the job."""
+    def __init__(self, remote: RemoteJob, file: JobFile) -> None:
+        self._remote = remote
+        self._file = file
 
     def to_arrow(self, *, types: Types | None = None, timeout: float | None = None) -> "pa.Table":
         """Wait until the file is ready, and read it into a table of Arrow.
@@ -116,7 +62,7 @@ class Results(ABC):
             >>> [str(column.type) for column in table.schema]
             ['string', 'int64']
         """
-        return self._read("arrow", to_arrow, types, timeout)
+        return self._frame("arrow", to_arrow, types, timeout)
 
     def to_pandas(self, *, types: Types | None = None, timeout: float | None = None) -> "pd.DataFrame":
         """Wait until the file is ready, and read it into a DataFrame of pandas, its columns backed by Arrow.
@@ -140,7 +86,7 @@ class Results(ABC):
             >>> sorted(frame["STATUS"].unique())
             ['CLOSED', 'OPEN', 'PENDING']
         """
-        return self._read("pandas", to_pandas, types, timeout)
+        return self._frame("pandas", to_pandas, types, timeout)
 
     def to_polars(self, *, types: Types | None = None, timeout: float | None = None) -> "pl.DataFrame":
         """Wait until the file is ready, and read it into a DataFrame of Polars.
@@ -166,7 +112,7 @@ class Results(ABC):
             >>> client.conversation("2019-02-01", "2019-05-01", metrics=["STATUS"]).to_polars().columns
             ['STATUS']
         """
-        return self._read("polars", to_polars, types, timeout)
+        return self._frame("polars", to_polars, types, timeout)
 
     def batches(
         self, rows: int = 65536, *, types: Types | None = None, timeout: float | None = None
@@ -198,8 +144,8 @@ class Results(ABC):
         """
         require("arrow")
         check_rows(rows)
-        hints = parse_types(types, self.report)
-        return self._stream(None, timeout, lambda path: batches(self._table(path, hints), rows))
+        hints = parse_types(types, self._remote.request.report.name)
+        return self._stream(None, timeout, lambda path: batches(self._file.export_file(path, hints), rows))
 
     def rows(
         self, *, keep: str | os.PathLike[str] | None = None, timeout: float | None = None
@@ -228,7 +174,7 @@ class Results(ABC):
             {'CONVERSATION_ID': '4000000...', 'STATUS': 'CLOSED'}
             >>> rows.close()
         """
-        return self._stream(keep, timeout, lambda path: read_rows(path, format=self._format()))
+        return self._stream(keep, timeout, lambda path: read_rows(path, format=self._file.format()))
 
     def to_parquet(
         self,
@@ -269,58 +215,40 @@ class Results(ABC):
             'authors.parquet'
         """
         require("arrow")
-        hints = parse_types(types, self.report)
-        if not isinstance(overwrite, bool):
-            raise ParameterError(f"overwrite: {overwrite!r} is no flag; give True or False")
-        deadline = self._deadline(timeout)
-        with self._about_this():
-            place = open_destination(
-                path, self._file_name("parquet"), overwrite=overwrite, storage_options=storage_options
+        hints = parse_types(types, self._remote.request.report.name)
+        checked("overwrite", as_flag, overwrite)
+        deadline = self._remote.deadline(timeout)
+        with self._errors_about_this():
+            destination = open_destination(
+                path, self._file.name("parquet"), overwrite=overwrite, storage_options=storage_options
             )
-            write_parquet(self._table(self._lasting(deadline), hints), place, self._facts())
-        return place.result()
+            file = self._file.export_file(self._file.path(deadline), hints)
+            write_parquet(file, destination, self._file.metadata())
+        return destination.result()
 
-    def _read(self, extra: Extra, make: Callable[[ExportFile], T], types: object, timeout: float | None) -> T:
+    def _frame(self, extra: Extra, make: Callable[[ExportFile], T], types: object, timeout: float | None) -> T:
         require(extra)
-        hints = parse_types(types, self.report)
-        deadline = self._deadline(timeout)
-        with self._about_this():
-            return make(self._table(self._lasting(deadline), hints))
-
-    def _lasting(self, deadline: Deadline) -> Path:
-        """Return where the file is; a temporary one lasts as long as the job, for the next frame that is made of it."""
-        return self._lend(None, deadline, lasting=True).path
+        hints = parse_types(types, self._remote.request.report.name)
+        deadline = self._remote.deadline(timeout)
+        with self._errors_about_this():
+            return make(self._file.export_file(self._file.path(deadline), hints))
 
     def _stream(
         self, keep: str | os.PathLike[str] | None, timeout: float | None, read: Callable[[Path], Iterator[T]]
     ) -> Generator[T, None, None]:
-        deadline = self._deadline(timeout)
-        with self._about_this():
-            lent = self._lend(keep, deadline, lasting=False)
-        told = self._told(lent, read)
-        next(told)
-        return told
+        deadline = self._remote.deadline(timeout)
+        with self._errors_about_this():
+            file = self._file.open(keep, deadline)
+        return primed(self._read(file, read))
 
-    def _told(self, lent: LentFile, read: Callable[[Path], Iterator[T]]) -> Generator[T, None, None]:
-        """Yield what is read, after something else: from then on a close gives the file back."""
+    def _read(self, file: TemporaryFile, read: Callable[[Path], Iterator[T]]) -> Generator[T, None, None]:
         try:
-            yield cast("T", None)
-            with self._about_this():
-                yield from read(lent.path)
+            yield cast("T", None)  # see `primed`
+            with self._errors_about_this():
+                yield from read(file.path)
         finally:
-            if lent is not self._lent:
-                lent.give_back()
+            file.close()
 
-    def _table(self, path: Path, hints: SchemaHints) -> ExportFile:
-        metrics = self.arguments.get("metrics")
-        columns = tuple(map(str, metrics)) if isinstance(metrics, tuple | list) else ()
-        return ExportFile(path, self._format(), hints, columns)
-
-    def _format(self) -> Format | None:
-        known: dict[object, Format] = {"csv": "csv", "json": "json"}
-        return known.get(self.arguments["format"])
-
-    def _facts(self) -> dict[str, object]:
-        """Return what a file made of this job says of itself."""
-        window = {"start": self.window.start.isoformat(), "end": self.window.end.isoformat()}
-        return {"report": self.report, "window": window, "arguments": self.arguments, "version": __version__}
+    def _errors_about_this(self) -> AbstractContextManager[None]:
+        """Let errors of the block carry the job, which every instance of this class is."""
+        return self._remote.errors_about(cast("FailedJob", self))

@@ -1,175 +1,173 @@
-"""One export on the server: what its status says, when it is ready, and the file behind its link."""
+"""An export as the server has it: its status, when it is ready, and the file behind its link."""
 
 import logging
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 from attrs import field, frozen
 
+from .._checks import as_seconds, checked
 from .._clock import Deadline
 from .._http.history import History
 from .._http.response import StreamedResponse
 from .._http.transport import Transport
 from .._journal.recorder import Recorder
 from .._journal.store import Journal
-from .._journal.token import JobIdentity
+from .._journal.token import JobIdentity, write_token
+from .._protocol.arguments import ExportRequest
 from .._protocol.calls import download_call, status_call
 from .._protocol.messages import Call, Created, Status, Verdict
 from .._protocol.replies import parse_status, raise_for_status
 from .._storage.atomic import SavedFile
 from ..errors import (
+    DownloadError,
     DownloadExpiredError,
+    FailedJob,
     IncompleteDownloadError,
+    JobError,
     JobFailedError,
     JobTimeoutError,
+    KhorosError,
     RequestRejectedError,
 )
 from .polling import Durations, pause, poll_until
 
-__all__ = ["Export", "LinkedFile", "Service"]
+__all__ = ["Account", "RemoteFile", "RemoteJob"]
 
 log = logging.getLogger("khoros_analytics")
 
-LINK_LIFE = timedelta(hours=24)
+LINK_LIFETIME = timedelta(hours=24)
 """How long the server keeps a file (tutorial)."""
-_PATIENCE = 600.0  # how long an export may be CLOSED without offering a file, in seconds
+DEFAULT_TIMEOUT = 6 * 3600.0
+"""How long a job is waited for when its caller does not say, in seconds."""
+CLOSED_WITHOUT_FILE = 600.0
+"""How long a job may be CLOSED without offering a file before it counts as failed, in seconds."""
 
 
 @frozen(eq=False)
-class Service:
-    """What all exports of one client share.
-
-    Attributes:
-        transport: What sends.
-        account: The mark of the account in tokens and journals.
-        journal: Where exports are written down, or None.
-        max_bytes: How large a file may be, or None.
-        durations: How long past exports took.
-    """
+class Account:
+    """What all jobs of one client share. ``id`` is the account's name in tokens and journals."""
 
     transport: Transport
-    account: str
+    id: str
     journal: Journal | None = None
     max_bytes: int | None = None
     durations: Durations = field(factory=Durations)
 
 
-class Export:
+class RemoteJob:
     """One export on the server.
 
-    Args:
-        service: Whose it is.
-        identity: What was asked for, and the ids that the server gave.
-        history: The requests that were made for it so far; None for one that was started earlier or elsewhere.
-        record: Its line in the journal, or None.
+    Without a history it is one that was started earlier or elsewhere. ``earlier_file`` is where an earlier program put
+    its file, as the journal says.
     """
 
     def __init__(
         self,
-        service: Service,
+        account: Account,
         identity: JobIdentity,
+        *,
         history: History | None = None,
-        record: Recorder | None = None,
+        recorder: Recorder | None = None,
+        ready_at: float | None = None,
+        earlier_file: SavedFile | None = None,
     ) -> None:
-        self.service = service
-        self.transport = service.transport
+        self.account = account
+        self.transport = account.transport
         self.identity = identity
         self.reattached = history is None
         self.history = history or History(self.transport.clock)
-        self.record = record
-        self.saved: dict[Path, SavedFile] = {}
+        self.recorder = recorder or Recorder()
+        self.ready_at = ready_at
+        self.earlier_file = earlier_file
         self.status = Status()
-        self.ready_at: float | None = None
         self._status_url = identity.created.status_url
-        self._polled_at: float | None = None
-        self._unsettled_since: float | None = None
+        self._last_poll: float | None = None
+        self._closed_without_file_since: float | None = None
         clock = self.transport.clock
-        # On the clock that never jumps; an export of another process can only be dated by the calendar.
-        self._born = clock.monotonic() - max(0.0, clock.time() - identity.started)
+        # On the monotonic clock; the age of a job of another process is known by the calendar only.
+        self._started = clock.monotonic() - max(0.0, clock.time() - identity.started)
 
     def __repr__(self) -> str:
-        return f"<Export {self.subject}: {self.state()}>"
+        return f"<RemoteJob {self.subject}: {self.state()}>"
+
+    @property
+    def request(self) -> ExportRequest:
+        """What was asked for."""
+        return self.identity.request
 
     @property
     def subject(self) -> str:
         """What messages call it."""
-        request = self.identity.request
-        return f"job {self.identity.created.workflow_id} ({request.report.name}, {request.window})"
+        return f"job {self.identity.created.workflow_id} ({self.request.report.name}, {self.request.window})"
+
+    @property
+    def token(self) -> str:
+        """The text with which another process finds it again."""
+        return write_token(self.identity, self.account.id)
 
     @property
     def expires_at(self) -> datetime | None:
-        """When the server drops the file at the latest, or None while it is not known to be there."""
-        return None if self.ready_at is None else datetime.fromtimestamp(self.ready_at, UTC) + LINK_LIFE
+        """When the server drops the file at the latest, or None while the file is not known to be there."""
+        return None if self.ready_at is None else datetime.fromtimestamp(self.ready_at, UTC) + LINK_LIFETIME
 
     def state(self) -> str:
         """Return what is known of it, in words."""
-        return "started, not looked at yet" if self._polled_at is None else str(self.status)
+        return "started, not polled yet" if self._last_poll is None else str(self.status)
 
     def age(self) -> float:
         """Return the seconds since it was started."""
-        return self.transport.clock.monotonic() - self._born
+        return self.transport.clock.monotonic() - self._started
+
+    def deadline(self, timeout: object) -> Deadline:
+        """Return the deadline that a caller's timeout stands for; a ParameterError for what is not a time."""
+        if timeout is None:
+            return self.transport.deadline(DEFAULT_TIMEOUT)
+        seconds = checked("timeout", lambda value: as_seconds(value, zero=True), timeout)
+        return self.transport.deadline(seconds)
 
     def poll(self, deadline: Deadline | None) -> Verdict:
-        """Ask for the status once, and remember what the answer says.
-
-        Args:
-            deadline: When to give up, if that is earlier than the call's own deadline.
-
-        Raises:
-            KhorosError: There was no usable answer.
-        """
+        """Ask for the status once, and remember what the answer says."""
         ids = self.identity.created
         known = Created(ids.workflow_id, ids.run_id, self._status_url)
         call = status_call(self.transport.base, self.subject, known, self.transport.company_key)
         try:
             status = self.transport.send(call, lambda reply: parse_status(call, reply, ids), deadline, self.history)
         except RequestRejectedError as error:
-            if self.record and error.status_code in (404, 410):
-                self.record.expired()
+            if error.status_code in (404, 410):
+                self.recorder.expired()
             raise
-        self._learn(status.verdict)
-        self.status, self._polled_at = status, self.age()
+        self._note(status.verdict)
+        self.status, self._last_poll = status, self.age()
         self._status_url = status.status_url or self._status_url
         return status.verdict
 
-    def _learn(self, verdict: Verdict) -> None:
-        now, clock = self.age(), self.transport.clock
+    def _note(self, verdict: Verdict) -> None:
+        now = self.age()
         if verdict is not Verdict.UNSETTLED:
-            self._unsettled_since = None
-        elif self._unsettled_since is None:
-            self._unsettled_since = now
-        if self.record and verdict is Verdict.FAILED:
-            self.record.failed()
+            self._closed_without_file_since = None
+        elif self._closed_without_file_since is None:
+            self._closed_without_file_since = now
+        if verdict is Verdict.FAILED:
+            self.recorder.failed()
         if verdict is Verdict.READY and self.ready_at is None:
-            self.ready_at = clock.time()
-            if self.record:
-                self.record.ready(self.ready_at)
-            before = self._polled_at or 0.0
-            # Somebody who looks late learns nothing of how long it took.
-            if now - before <= 1.5 * pause(before, self._fastest()):
-                self.service.durations.note(self._kind(), now)
+            self.ready_at = self.transport.clock.time()
+            self.recorder.ready(self.ready_at)
+            last = self._last_poll or 0.0
+            # A late poll says little about how long the export took.
+            if now - last <= 1.5 * pause(last, self._fastest()):
+                self.account.durations.note(self._similar_exports(), now)
 
-    def _kind(self) -> tuple[str, timedelta]:
-        request = self.identity.request
-        return (request.report.name, request.window.length)
+    def _similar_exports(self) -> tuple[str, timedelta]:
+        """Return what exports have in common that are expected to take similar times."""
+        return (self.request.report.name, self.request.window.length)
 
     def _fastest(self) -> float | None:
-        return self.service.durations.fastest(self._kind())
+        return self.account.durations.fastest(self._similar_exports())
 
     def wait(self, deadline: Deadline, on_poll: Callable[[], object] | None = None) -> None:
-        """Wait until the file is ready.
-
-        Args:
-            deadline: When to give up.
-            on_poll: Is called after each look.
-
-        Raises:
-            JobFailedError: The server gave the export up, or closed it without a file.
-            JobTimeoutError: The deadline came first.
-            KhorosError: There was no usable answer.
-        """
+        """Wait until the file is ready; a JobError where it never will be, or the deadline comes first."""
 
         def poll() -> Verdict:
             verdict = self.poll(deadline)
@@ -177,107 +175,112 @@ class Export:
                 on_poll()
             return verdict
 
-        if self.status.verdict is Verdict.READY and not self._is_old():
+        if self.status.verdict is Verdict.READY and not self._may_have_expired():
             return
         if self.status.verdict is not Verdict.FAILED:
             verdict = poll_until(
                 poll,
-                self._done,
+                self._is_over,
                 sleep=self.history.sleeper("next poll"),
                 deadline=deadline,
                 age=self.age,
                 fastest=self._fastest(),
-                pause_first=self._polled_at is None and not self.reattached,
+                pause_first=self._last_poll is None and not self.reattached,
             )
             if verdict is None:
                 raise JobTimeoutError(
                     f"{self.subject}: not ready after {deadline.seconds:.0f} s, last seen as {self.state()}; the "
                     "export goes on: wait() again, or later with client.job(job.token)"
                 )
-        self._check_failure()
+        self._raise_failure()
 
-    def _done(self, verdict: Verdict) -> bool:
-        if verdict is Verdict.UNSETTLED and self._unsettled_since is not None:
-            return self.age() - self._unsettled_since >= _PATIENCE
+    def _is_over(self, verdict: Verdict) -> bool:
+        if verdict is Verdict.UNSETTLED and self._closed_without_file_since is not None:
+            return self.age() - self._closed_without_file_since >= CLOSED_WITHOUT_FILE
         return verdict is not Verdict.RUNNING
 
-    def _is_old(self) -> bool:
+    def _may_have_expired(self) -> bool:
         expires = self.expires_at
         return expires is not None and self.transport.clock.time() >= expires.timestamp()
 
-    def _check_failure(self) -> None:
+    def _raise_failure(self) -> None:
         if self.status.verdict is Verdict.FAILED:
             why = self.status.reason or "no reason given"
             raise JobFailedError(
                 f"{self.subject}: the server gave the export up ({why}); job.restart() starts it again"
             )
         if self.status.verdict is Verdict.UNSETTLED:
-            if self.record:
-                self.record.failed()
+            self.recorder.failed()
             raise JobFailedError(
-                f"{self.subject}: closed for {_PATIENCE / 60:.0f} minutes without a file, last seen as "
-                f"{self.state()}; job.refresh() looks again, job.restart() starts it again"
+                f"{self.subject}: closed for {CLOSED_WITHOUT_FILE / 60:.0f} minutes without a file, last seen as "
+                f"{self.state()}; job.refresh() polls again, job.restart() starts it again"
             )
 
+    @contextmanager
+    def errors_about(self, job: FailedJob) -> Iterator[None]:
+        """Let the block's errors carry the job, and those about it or its file tell what was tried."""
+        try:
+            yield
+        except KhorosError as error:
+            error.job = error.job or job
+            if isinstance(error, JobError | DownloadError):
+                error.add_subject(self.subject)
+                error.add_history(self.history.summary())
+            raise
 
-class LinkedFile:
-    """The file behind an export's link, as a source of bytes.
+    @contextmanager
+    def detaching(self) -> Iterator[None]:
+        """Say after a Ctrl-C how to go on: it does not stop the export."""
+        try:
+            yield
+        except KeyboardInterrupt:
+            message = f"{self.subject} goes on on the server; find it again with client.job({self.token!r})"
+            raise KeyboardInterrupt(message) from None
 
-    Args:
-        export: The export, ready.
-        deadline: When to give up.
-    """
 
-    def __init__(self, export: Export, deadline: Deadline) -> None:
-        self._export = export
+class RemoteFile:
+    """The file behind the link of a ready job, as a source of bytes."""
+
+    def __init__(self, remote: RemoteJob, deadline: Deadline) -> None:
+        self._remote = remote
         self._deadline = deadline
 
     @contextmanager
     def open(self, headers: Mapping[str, str]) -> Iterator[StreamedResponse]:
-        """Ask for the file; the answer is a 200, 206 or 416.
-
-        Args:
-            headers: What to send beside the usual headers.
-
-        Raises:
-            DownloadExpiredError: The export is gone.
-            KhorosError: There was another answer, or none.
-        """
-        export, transport = self._export, self._export.transport
+        """Ask for the file; the answer is a 200, 206 or 416, and anything else an error."""
+        remote, transport = self._remote, self._remote.transport
         if self._deadline.passed():
             raise JobTimeoutError(
-                f"{export.subject}: the time was up while fetching the file; the export is ready: download() again, or "
+                f"{remote.subject}: the time was up while fetching the file; the export is ready: download() again, or "
                 "later with client.job(job.token)"
             )
-        call = download_call(transport.base, export.subject, export.status.download_url, headers)
-        with transport.stream(call, self._deadline, export.history) as stream:
-            if stream.status_code in (401, 403, 404, 410):
-                self._renew(call, stream)
-            if stream.status_code not in (200, 206, 416):
-                raise_for_status(call, stream.read_reply())
-            yield stream
+        call = download_call(transport.base, remote.subject, remote.status.download_url, headers)
+        with transport.stream(call, self._deadline, remote.history) as response:
+            if response.status_code in (401, 403, 404, 410):
+                self._renew(call, response)
+            if response.status_code not in (200, 206, 416):
+                raise_for_status(call, response.read_reply())
+            yield response
 
-    def _renew(self, call: Call, stream: StreamedResponse) -> None:
+    def _renew(self, call: Call, response: StreamedResponse) -> None:
         """Get a new link for one that is refused, or say that there is nothing behind it any more."""
-        old = self._export.status.download_url
-        gone = (
-            f"{self._export.subject}: the server has dropped the file, it keeps one for 24 hours; "
+        remote, old = self._remote, self._remote.status.download_url
+        try:
+            remote.poll(self._deadline)
+        except RequestRejectedError:
+            raise self._expired() from None
+        remote.wait(self._deadline)
+        if response.is_api and remote.status.download_url == old:
+            if response.status_code in (404, 410):
+                raise self._expired()
+            raise_for_status(call, response.read_reply())
+        raise IncompleteDownloadError(
+            f"{remote.subject}: {response.host} refuses the link (HTTP {response.status_code}), a new one was fetched"
+        )
+
+    def _expired(self) -> DownloadExpiredError:
+        self._remote.recorder.expired()
+        return DownloadExpiredError(
+            f"{self._remote.subject}: the server has dropped the file, it keeps one for 24 hours; "
             "job.restart() exports anew"
         )
-        try:
-            self._export.poll(self._deadline)
-        except RequestRejectedError:
-            raise self._gone(gone) from None
-        self._export.wait(self._deadline)
-        if stream.is_api and self._export.status.download_url == old:
-            if stream.status_code in (404, 410):
-                raise self._gone(gone)
-            raise_for_status(call, stream.read_reply())
-        raise IncompleteDownloadError(
-            f"{self._export.subject}: {stream.host} refuses the link (HTTP {stream.status_code}), a new one was fetched"
-        )
-
-    def _gone(self, message: str) -> DownloadExpiredError:
-        if self._export.record:
-            self._export.record.expired()
-        return DownloadExpiredError(message)

@@ -14,32 +14,23 @@ from .._protocol.calls import create_call
 from .._protocol.replies import parse_created
 from .._storage.atomic import remove_leftovers
 from ..errors import JobTimeoutError
-from .remote import Export, Service
+from .remote import Account, RemoteJob
 
 __all__ = ["reattach", "start_export"]
 
 log = logging.getLogger("khoros_analytics")
 
-_LEASE = 60.0  # how much longer than its request a claim holds, in seconds
-_NAP = 0.2  # how soon to look again whether somebody else has started the same export, in seconds
+_CLAIM_MARGIN = 60.0  # how much longer than its request a claim holds, in seconds
+_CLAIM_PAUSE = 0.2  # how soon to ask again whether another process has started the same export, in seconds
 
 
-def start_export(service: Service, request: ExportRequest, *, fresh: bool = False) -> Export:
-    """Ask the server for an export, unless the journal knows the same one.
-
-    Args:
-        service: Whose export it is.
-        request: What to export.
-        fresh: Whether to start it whatever the journal knows.
-
-    Raises:
-        KhorosError: It was refused, or the server cannot be reached; ``may_have_started`` says whether it may run.
-    """
-    if service.journal is None:
-        return _start(service, request, None)
-    claim = _claim(service, service.journal, request, fresh=fresh)
+def start_export(account: Account, request: ExportRequest, *, fresh: bool = False) -> RemoteJob:
+    """Ask the server for an export, unless the journal knows the same one and ``fresh`` is not set."""
+    if account.journal is None:
+        return _create(account, request, Recorder())
+    claim = _claim(account, account.journal, request, fresh=fresh)
     if claim.found is not None:
-        return reattach(service, claim.found)
+        return reattach(account, claim.found)
     if claim.lost is not None:
         asked = datetime.fromtimestamp(claim.lost.claimed_at, UTC)
         log.warning(
@@ -49,43 +40,36 @@ def start_export(service: Service, request: ExportRequest, *, fresh: bool = Fals
             request.window,
             f"{asked:%Y-%m-%d %H:%M:%S} UTC",
         )
-    record = Recorder(service.journal, claim.number)
+    recorder = Recorder(account.journal, claim.number)
     try:
-        return _start(service, request, record)
+        return _create(account, request, recorder)
     except BaseException as error:
-        # Also when interrupted: a claim that nobody works on would let the next one wait for it.
-        record.not_started(may_have_started=getattr(error, "may_have_started", None) is not False)
+        # Also after a Ctrl-C: the next call would wait for a claim that nobody works on.
+        recorder.not_started(may_have_started=getattr(error, "may_have_started", None) is not False)
         raise
 
 
-def reattach(service: Service, entry: Entry) -> Export:
-    """Return the export of a journal's line that has ids.
-
-    Args:
-        service: Whose export it is.
-        entry: The line.
-    """
+def reattach(account: Account, entry: Entry) -> RemoteJob:
+    """Return the job of a journal's line that has ids."""
     if entry.identity is None:
         raise LookupError(f"line {entry.number} of the journal has no ids")
-    record = Recorder(service.journal, entry.number) if service.journal else None
-    export = Export(service, entry.identity, record=record)
-    export.ready_at = entry.ready_at
-    if entry.saved is not None:
-        export.saved[entry.saved.path] = entry.saved
-        if record and entry.state is not EntryState.SAVED and entry.saved.intact():
-            # Whoever put it there was killed before saying so.
-            remove_leftovers(entry.saved.path)
-            record.saved(entry.saved)
-    log.info("%s: found in the journal, and not started again; fresh=True would", export.subject)
-    return export
+    recorder = Recorder(account.journal, entry.number)
+    saved = entry.saved
+    if saved is not None and entry.state is not EntryState.SAVED and saved.intact():
+        # The program that put it there was killed before it could say so.
+        remove_leftovers(saved.path)
+        recorder.saved(saved)
+    job = RemoteJob(account, entry.identity, recorder=recorder, ready_at=entry.ready_at, earlier_file=saved)
+    log.info("%s: found in the journal, and not started again; fresh=True would", job.subject)
+    return job
 
 
-def _claim(service: Service, journal: Journal, request: ExportRequest, *, fresh: bool) -> Claim:
-    """Get the right to start an export, or the export that somebody else has just started."""
-    transport = service.transport
-    deadline = Deadline(transport.clock, transport.request_deadline + _LEASE)
+def _claim(account: Account, journal: Journal, request: ExportRequest, *, fresh: bool) -> Claim:
+    """Get the right to start an export, or the export that another process has just started."""
+    transport = account.transport
+    deadline = Deadline(transport.clock, transport.request_deadline + _CLAIM_MARGIN)
     while True:
-        claim = journal.claim(request, fresh=fresh, lease=transport.request_deadline + _LEASE)
+        claim = journal.claim(request, fresh=fresh, lease=transport.request_deadline + _CLAIM_MARGIN)
         if not claim.busy:
             return claim
         if deadline.passed():
@@ -94,11 +78,11 @@ def _claim(service: Service, journal: Journal, request: ExportRequest, *, fresh:
                 f"{deadline.seconds:.0f} s; fresh=True does not wait for it",
                 may_have_started=False,
             )
-        transport.clock.sleep(_NAP)
+        transport.clock.sleep(_CLAIM_PAUSE)
 
 
-def _start(service: Service, request: ExportRequest, record: Recorder | None) -> Export:
-    transport = service.transport
+def _create(account: Account, request: ExportRequest, recorder: Recorder) -> RemoteJob:
+    transport = account.transport
     history = History(transport.clock)
     call = create_call(transport.base, request, transport.company_key)
     try:
@@ -108,8 +92,7 @@ def _start(service: Service, request: ExportRequest, record: Recorder | None) ->
             f"{call.subject} of {request.window} was about to start; whether the server started it is not known"
         ) from None
     identity = JobIdentity(request, created, transport.clock.time())
-    if record:
-        record.started(identity)
-    export = Export(service, identity, history, record)
-    log.info("%s: started", export.subject)
-    return export
+    recorder.started(identity)
+    job = RemoteJob(account, identity, history=history, recorder=recorder)
+    log.info("%s: started", job.subject)
+    return job

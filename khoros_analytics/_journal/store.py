@@ -25,7 +25,7 @@ REMEMBERED = 24 * 3600.0
 """How long an export is found again instead of being started anew, in seconds: as long as the server keeps its file."""
 
 _VERSION = 1
-_PATIENCE = 30.0  # how long SQLite waits for another process that writes, in seconds
+_BUSY_TIMEOUT = 30.0  # how long SQLite waits for another process that writes, in seconds
 _THIS_PROCESS = secrets.token_hex(16)
 
 _TABLE = """
@@ -60,7 +60,7 @@ class Journal:
     """The exports of one account in one file. Safe for threads and processes: every call is one transaction.
 
     Args:
-        path: The file; it is made where there is none, readable by its owner alone.
+        path: The file, absolute; it is made where there is none, readable by its owner alone.
         account: The mark of the account.
         clock: Whose time counts.
 
@@ -68,11 +68,8 @@ class Journal:
         ConfigurationError: The file cannot be used.
     """
 
-    def __init__(self, path: str | os.PathLike[str], account: str, clock: Clock) -> None:
-        try:
-            self.path = Path(path).expanduser().absolute()
-        except (TypeError, RuntimeError) as error:
-            raise ConfigurationError(f"journal: {path!r} is no path: {error}") from None
+    def __init__(self, path: str, account: str, clock: Clock) -> None:
+        self.path = Path(path)
         self._account = account
         self._clock = clock
         try:
@@ -107,7 +104,7 @@ class Journal:
         import sqlite3  # noqa: PLC0415 - a client without a journal does without it
 
         try:
-            with closing(sqlite3.connect(self.path, timeout=_PATIENCE, isolation_level=None)) as database:
+            with closing(sqlite3.connect(self.path, timeout=_BUSY_TIMEOUT, isolation_level=None)) as database:
                 database.row_factory = sqlite3.Row
                 database.execute("BEGIN IMMEDIATE")
                 try:
@@ -140,7 +137,7 @@ class Journal:
         except BaseException:
             # Interrupted while the file was flushed: nobody works on this claim, and nobody should wait for it.
             for number in mine:
-                self.give_up(number, EntryState.REFUSED)
+                self.update(number, EntryState.REFUSED, was=EntryState.CLAIMED)
             raise
 
     def _claim(self, request: ExportRequest, mine: list[int], *, fresh: bool, lease: float) -> Claim:
@@ -188,83 +185,10 @@ class Journal:
         marks = ", ".join(f":{name}" for name in row)
         return int(database.execute(f"INSERT INTO exports ({names}) VALUES ({marks})", row).lastrowid)  # noqa: S608
 
-    def note_started(self, number: int, identity: JobIdentity) -> None:
-        """Write an export's ids down.
-
-        Args:
-            number: Its claim.
-            identity: The job.
-
-        Raises:
-            ConfigurationError: The file cannot be used.
-        """
-        self._update(
-            number,
-            state=EntryState.STARTED.value,
-            workflow_id=identity.created.workflow_id,
-            run_id=identity.created.run_id,
-            started_at=identity.started,
-        )
-
-    def note_state(self, number: int, state: EntryState, *, ready_at: float | None = None) -> None:
-        """Write down how far an export came.
-
-        Args:
-            number: Its place in the journal.
-            state: How far.
-            ready_at: When it was first seen ready, for a ready one.
-
-        Raises:
-            ConfigurationError: The file cannot be used.
-        """
-        self._update(number, state=state.value, **({} if ready_at is None else {"ready_at": ready_at}))
-
-    def note_complete(self, number: int, saved: SavedFile) -> None:
-        """Write down where the file is about to be put: after a kill in that very moment it is known whose it is.
-
-        Args:
-            number: The export's place in the journal.
-            saved: The file as it will be.
-
-        Raises:
-            ConfigurationError: The file cannot be used.
-        """
-        self._note_file(number, EntryState.READY, saved)
-
-    def give_up(self, number: int, state: EntryState) -> None:
-        """Write down that a claim was given up; an export whose ids are known stays what it is.
-
-        Args:
-            number: The claim.
-            state: What became of it.
-
-        Raises:
-            ConfigurationError: The file cannot be used.
-        """
-        query = "UPDATE exports SET state = ? WHERE id = ? AND state = ?"
+    def update(self, number: int, state: EntryState, *, was: EntryState | None = None, **values: object) -> None:
+        """Write down how far an export came; with ``was``, only if that is what its line says so far."""
         with self._transaction() as database:
-            database.execute(query, (state.value, number, EntryState.CLAIMED.value))
-
-    def note_saved(self, number: int, saved: SavedFile) -> None:
-        """Write down where the file was put.
-
-        Args:
-            number: The export's place in the journal.
-            saved: The file.
-
-        Raises:
-            ConfigurationError: The file cannot be used.
-        """
-        self._note_file(number, EntryState.SAVED, saved)
-
-    def _note_file(self, number: int, state: EntryState, saved: SavedFile) -> None:
-        self._update(
-            number,
-            state=state.value,
-            file=str(saved.path),
-            file_size=saved.size,
-            file_modified_ns=saved.modified_ns,
-        )
+            self._set(database, number, was=was, state=state.value, **values)
 
     def find(self, identity: JobIdentity) -> Entry | None:
         """Return the line of a job, or None.
@@ -291,13 +215,11 @@ class Journal:
             rows = database.execute("SELECT * FROM exports WHERE account = ? ORDER BY id DESC", (self._account,))
             return [self._entry(row) for row in rows]
 
-    def _update(self, number: int, **values: object) -> None:
-        with self._transaction() as database:
-            self._set(database, number, **values)
-
-    def _set(self, database: Any, number: int, **values: object) -> None:
+    def _set(self, database: Any, number: int, *, was: EntryState | None = None, **values: object) -> None:
         assignments = ", ".join(f"{name} = :{name}" for name in values)
-        database.execute(f"UPDATE exports SET {assignments} WHERE id = :id", {**values, "id": number})  # noqa: S608
+        condition = "" if was is None else " AND state = :was"
+        row = {**values, "number": number, "was": was.value if was else None}
+        database.execute(f"UPDATE exports SET {assignments} WHERE id = :number{condition}", row)  # noqa: S608
 
     def _key(self, request: ExportRequest) -> str:
         parts = [self._account, request.report.name, request.window.start_ms, request.window.end_ms, request.pairs]

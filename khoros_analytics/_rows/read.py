@@ -2,13 +2,15 @@
 
 import os
 from collections.abc import Generator
-from typing import IO, Any
+from typing import IO, Any, TypeVar
 
 from .csv_reader import csv_rows
 from .json_reader import json_rows
 from .source import Format, open_export
 
-__all__ = ["read_rows"]
+__all__ = ["primed", "read_rows"]
+
+T = TypeVar("T")
 
 
 def read_rows(
@@ -35,13 +37,17 @@ def read_rows(
         >>> next(read_rows(path)) in ({"ACTIVE": "true"}, {"ACTIVE": "false"})
         True
     """
-    rows = _rows(source, format)
-    next(rows)
-    return rows
+    return primed(_rows(source, format))
+
+
+def primed(generator: Generator[T, None, None]) -> Generator[T, None, None]:
+    """Run a generator up to its first ``yield`` and drop that value: from then on ``close()`` closes what it opened."""
+    next(generator)
+    return generator
 
 
 def _rows(source: str | os.PathLike[str] | IO[bytes], format: Format | None) -> Generator[dict[str, Any], None, None]:
-    """Yield the rows, after something else: from then on the file is open, and a close has something to close."""
+    """Yield the rows, after an empty one once the file is open; see :func:`primed`."""
     with open_export(source, format) as content:
         yield {}
         yield from csv_rows(content) if content.format == "csv" else json_rows(content)

@@ -245,7 +245,7 @@ def test_a_client_of_the_environment(environment, monkeypatch, tmp_path, spellin
         "path": tmp_path / "d.sqlite",
     }
     client = Client(journal=paths[spelling], region="emea", max_bytes=7)
-    journal = client._service.journal.path
+    journal = client._account.journal.path
 
     pickled = pickle.dumps(client)
     monkeypatch.chdir(tmp_path / "there")
@@ -253,9 +253,9 @@ def test_a_client_of_the_environment(environment, monkeypatch, tmp_path, spellin
     again = pickle.loads(pickled)
 
     assert b"CANARY" not in pickled
-    assert again._service.journal.path == journal
+    assert again._account.journal.path == journal
     assert list((tmp_path / "there").iterdir()) == []
-    assert again._service.max_bytes == 7
+    assert again._account.max_bytes == 7
     assert used(again) == {**IN_ENVIRONMENT, "password": "another"}
     assert repr(again) == repr(client)
 

@@ -30,7 +30,7 @@ from khoros_analytics import (
 from khoros_analytics._clock import Deadline
 from khoros_analytics._http.credentials import Credentials
 from khoros_analytics._http.history import Attempt
-from khoros_analytics._jobs.remote import Export
+from khoros_analytics._jobs.remote import RemoteJob
 from khoros_analytics._journal.token import JobIdentity
 from khoros_analytics._protocol.arguments import encode
 from khoros_analytics._protocol.lookups import Team, TimeZone
@@ -61,7 +61,7 @@ def make_job():
     """A job that has been looked at and knows its link."""
     request = encode(REPORTS["conversation"], "2019-03-01", "2019-03-02", {"metrics": ["STATUS"]})
     identity = JobIdentity(request, Created("w", "r/+=", STATUS_URL), 1551441600.0)
-    export = Export(make_client()._service, identity)
+    export = RemoteJob(make_client()._account, identity)
     export.status = make_status()
     return Job(export)
 
@@ -99,11 +99,11 @@ INNER = {
     "Credentials": lambda: Credentials(USER, PASSWORD, KEY),
     "Authentication": lambda: make_client()._transport._auth,
     "Deadline": lambda: Deadline(VirtualClock(), 5),
-    "Export": lambda: make_job()._export,
-    "ExportRequest": lambda: make_job()._request,
-    "JobIdentity": lambda: make_job()._export.identity,
+    "RemoteJob": lambda: make_job()._remote,
+    "ExportRequest": lambda: make_job()._remote.request,
+    "JobIdentity": lambda: make_job()._remote.identity,
     "Reply": lambda: Reply(200, f"{PASSWORD} {KEY} {LINK}".encode(), None, make_client()._transport.redact),
-    "Service": lambda: make_client()._service,
+    "Account": lambda: make_client()._account,
     "Share": lambda: make_client()._transport._share,
     "Transport": lambda: make_client()._transport,
 }
@@ -257,7 +257,6 @@ def test_client_of_the_environment(settings, environment, monkeypatch):
     back = pickle.loads(written)
     assert repr(back) == repr(client).replace(USER, "another analyst")
     assert back._settings == client._settings
-    assert back._timezone == client._timezone
 
 
 def test_job_is_not_pickled():
@@ -269,7 +268,7 @@ def test_job_is_not_pickled():
 def test_job_for_people():
     """A job's repr says what it is about: report, window with its zone, format and state."""
     text = repr(make_job())
-    assert text == "<Job conversation 2019-03-01 to 2019-03-02 (UTC, end excluded), csv: started, not looked at yet>"
+    assert text == "<Job conversation 2019-03-01 to 2019-03-02 (UTC, end excluded), csv: started, not polled yet>"
 
 
 def test_client_for_people():

@@ -17,7 +17,7 @@ def test_from_start_to_file(world, folder):
     job = world.start(format="json", metrics=["STATUS"])
     assert (job.report, job.arguments) == ("conversation", {"format": "json", "metrics": ["STATUS"]})
     assert (job.status.state, job.expires_at, job.reattached) == ("", None, False)
-    assert "not looked at yet" in repr(job)
+    assert "not polled yet" in repr(job)
 
     job.refresh()
     assert (job.status.state, job.status.detail) == ("RUNNING", "")

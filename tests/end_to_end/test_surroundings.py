@@ -125,7 +125,7 @@ def test_another_thread_downloads_the_same(world, folder):
     held, done = threading.Event(), threading.Event()
 
     def hold():
-        with job._downloading:
+        with job._file._lock:
             held.set()
             done.wait(30)
 

@@ -197,11 +197,11 @@ def test_a_history_without_end(run):
     job = world.start()
     attempt = job.refresh().history[-1]
     for _ in range(1100):
-        job._export.history.attempted("status", world.clock.monotonic(), "HTTP 200")
+        job._remote.history.attempted("status", world.clock.monotonic(), "HTTP 200")
 
     assert len(job.history) == 1000
     assert job.history[-1].phase == attempt.phase
-    assert "1102 requests" in job._export.history.summary()
+    assert "1102 requests" in job._remote.history.summary()
 
 
 ENDS = {

@@ -13,6 +13,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 import pytest
+import requests
 
 from khoros_analytics import (
     ConfigurationError,
@@ -22,7 +23,6 @@ from khoros_analytics import (
     KhorosError,
     RequestRejectedError,
 )
-from khoros_analytics._journal import store
 from khoros_analytics.sandbox import Clock, VirtualClock, faults
 
 WINDOW = ("2019-02-01", "2019-02-02")
@@ -760,23 +760,18 @@ def test_a_journal_at_home(world, connect, monkeypatch, tmp_path):
 
 
 @pytest.mark.parametrize("moment", ["before the ids", "before ready", "before saved"])
-def test_a_journal_that_becomes_unusable(world, connect, monkeypatch, caplog, moment):
+def test_a_journal_that_becomes_unusable(world, connect, journal, caplog, moment):
     """A journal that cannot be written any more once the request is out costs a line in the log, never the job."""
-    client = connect()
-    journal = client._service.journal.path
+    session = requests.Session()
+    client = connect(session=session)
 
-    def spoil(*_arguments):
+    def spoil(*_arguments, **_settings):
         journal.write_bytes(b"no journal any more" * 1000)
 
-    original = store.Journal.note_started
-
-    def note_started(*arguments):
-        spoil()
-        original(*arguments)
-
     if moment == "before the ids":
-        monkeypatch.setattr(store.Journal, "note_started", note_started)
+        session.hooks["response"].append(spoil)
     job = world.start(client=client)
+    session.hooks["response"].clear()
     if moment == "before ready":
         spoil()
     job.wait()

@@ -1,0 +1,111 @@
+"""The settings of a client: checked once, frozen, and all that a pickle of it holds."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+from zoneinfo import ZoneInfo
+
+from attrs import asdict, frozen
+
+from .._checks import as_count, as_seconds, checked
+from .._http.transport import Session
+from .._protocol.urls import BaseUrl
+from ..errors import ConfigurationError
+from ..reports import BASE_URLS
+from ..times import parse_zone
+
+__all__ = ["Settings", "check_session", "choose_url"]
+
+_REGION, _URL = "KHOROS_ANALYTICS_REGION", "KHOROS_ANALYTICS_URL"
+
+T = TypeVar("T")
+
+
+def choose_url(base_url: str | None, region: str | None) -> str:
+    """Choose the API's address: an argument beats the environment, a URL beats a region."""
+    if base_url is not None:
+        return base_url
+    if region is None and (url := os.environ.get(_URL)):
+        return url
+    name = region or os.environ.get(_REGION) or "us"
+    if not isinstance(name, str) or name.lower() not in BASE_URLS:
+        raise ConfigurationError(
+            f"region (or the variable {_REGION}) {name!r} is not known; the regions are {', '.join(BASE_URLS)}; "
+            "base_url takes any other address"
+        )
+    return BASE_URLS[name.lower()]
+
+
+def check_session(session: object) -> Session | None:
+    """Return a session of the user's own, or None for none."""
+    if session is not None and not isinstance(session, Session):
+        raise ConfigurationError(f"session must be a requests.Session, not {type(session).__name__}")
+    return session
+
+
+def _check(name: str, check: Callable[[Any], T], value: object) -> T:
+    return checked(name, check, value, ConfigurationError)
+
+
+def _both_timeouts(value: object) -> tuple[float, float]:
+    both = value if isinstance(value, tuple) else (value, value)
+    if len(both) != 2:
+        raise ConfigurationError(f"timeout: {value!r} is neither one number of seconds nor two (connect, read)")
+    connect, read = (_check("timeout", as_seconds, seconds) for seconds in both)
+    return connect, read
+
+
+def _absolute(path: Any) -> str:
+    """Return the journal's path as a pickle may hold it, which may be opened in another folder."""
+    try:
+        return str(Path(path).expanduser().absolute())
+    except (TypeError, RuntimeError) as error:
+        raise ConfigurationError(f"journal: {path!r} is not a path: {error}") from None
+
+
+@frozen(kw_only=True)
+class Settings:
+    """What a client was told, but for who asks, by which session, and on which clock."""
+
+    base: BaseUrl
+    timezone: ZoneInfo | None
+    requests_per_minute: int
+    timeout: tuple[float, float]
+    request_deadline: float
+    retries: int
+    journal: str | None
+    max_bytes: int | None
+    keyring: str | None
+
+    @classmethod
+    def check(
+        cls,
+        *,
+        base_url: str,
+        timezone: Any,
+        requests_per_minute: object,
+        timeout: object,
+        request_deadline: object,
+        retries: object,
+        journal: object,
+        max_bytes: object,
+        keyring: str | None,
+    ) -> "Settings":
+        """Check what a caller gave; a ConfigurationError names the argument that cannot be used."""
+        return cls(
+            base=BaseUrl.parse(base_url),
+            timezone=None if timezone is None else _check("timezone", parse_zone, timezone),
+            requests_per_minute=_check("requests_per_minute", as_count, requests_per_minute),
+            timeout=_both_timeouts(timeout),
+            request_deadline=_check("request_deadline", as_seconds, request_deadline),
+            retries=_check("retries", lambda value: as_count(value, least=0), retries),
+            journal=None if journal is None else _absolute(journal),
+            max_bytes=None if max_bytes is None else _check("max_bytes", as_count, max_bytes),
+            keyring=keyring,
+        )
+
+    def keywords(self) -> dict[str, Any]:
+        """Return the keywords of ``Client`` that give the same settings again."""
+        values = asdict(self, recurse=False)
+        return {"base_url": str(values.pop("base")), **values}
