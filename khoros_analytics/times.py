@@ -95,7 +95,7 @@ def parse_zone(name: str | ZoneInfo) -> ZoneInfo:
             raise ValueError("this ZoneInfo has no IANA name; give the name, such as 'Europe/Berlin'")
         return name
     if not isinstance(name, str):
-        raise ValueError(f"{name!r} is no time zone; give an IANA name such as 'Europe/Berlin', or a ZoneInfo")  # noqa: TRY004
+        raise ValueError(f"{name!r} is not a time zone; give an IANA name such as 'Europe/Berlin', or a ZoneInfo")  # noqa: TRY004
     try:
         return ZoneInfo(name)
     except (ValueError, OSError) as error:
@@ -115,7 +115,7 @@ def _no_such_zone(name: str) -> str:
     matches = [given] if given in by_lower else get_close_matches(given, by_lower, n=2, cutoff=0.6)
     near = [by_lower[match] for match in matches]
     hint = f"; did you mean {' or '.join(map(repr, dict.fromkeys(near)))}?" if near else ""
-    return f"{name!r} is no IANA time zone{hint}"
+    return f"{name!r} is not an IANA time zone{hint}"
 
 
 def parse_moment(value: Moment, zone: ZoneInfo) -> int:
@@ -132,7 +132,7 @@ def parse_moment(value: Moment, zone: ZoneInfo) -> int:
         Milliseconds since 1970-01-01 UTC.
 
     Raises:
-        ValueError: The value is no moment, does not exist in that zone, or is before 1970.
+        ValueError: The value is not a moment, does not exist in that zone, or is before 1970.
 
     Example:
         >>> parse_moment("2019-03-01T12:00Z", ZoneInfo("UTC"))
@@ -161,17 +161,17 @@ def _parse_text(text: str) -> datetime | date | int:
         return datetime.fromisoformat(text)
     except ValueError as error:
         reason = "" if "isoformat" in str(error) else f" ({error})"
-        raise ValueError(f"{text!r} is no time{reason}; {_WANTED}") from None
+        raise ValueError(f"{text!r} is not a time{reason}; {_WANTED}") from None
 
 
 def _from_number(value: object) -> int:
     if isinstance(value, bool) or value is None:
-        raise ValueError(f"{value!r} is no time; {_WANTED}")
+        raise ValueError(f"{value!r} is not a time; {_WANTED}")
     try:
         milliseconds = operator.index(value)  # type: ignore[arg-type]  # also takes NumPy's integers; the rest raises
     except TypeError:
         hint = f"round it first: {round(value)}" if isinstance(value, float) and abs(value) < _END_MS else _WANTED
-        raise ValueError(f"{value!r} is no time; {hint}") from None
+        raise ValueError(f"{value!r} is not a time; {hint}") from None
     if 0 < milliseconds < _LOOKS_LIKE_SECONDS:
         raise ValueError(f"{milliseconds} looks like seconds; epoch milliseconds would be {milliseconds * 1000}")
     return _checked(milliseconds, milliseconds)

@@ -90,7 +90,7 @@ def test_moment(given_moment, zone, expected):
 
 
 class WholeNumber:
-    """What a number of NumPy is for this library: it has ``__index__``, and is no int."""
+    """What a number of NumPy is for this library: it has ``__index__``, and is not an int."""
 
     def __index__(self):
         return 1_551_441_600_000
@@ -103,21 +103,21 @@ def test_whole_numbers_of_others():
 
 NO_TIME = [
     # what is given, what the message says
-    ("yesterday", "'yesterday' is no time; give a datetime"),
-    ("", "'' is no time"),
-    ("12:30", "'12:30' is no time"),
+    ("yesterday", "'yesterday' is not a time; give a datetime"),
+    ("", "'' is not a time"),
+    ("12:30", "'12:30' is not a time"),
     ("2019-02-30", "day"),
     ("2019-13-01", "month must be in 1..12"),
-    ("2019-02", "is no time"),
-    ("01/02/2019", "is no time"),
-    (None, "None is no time"),
-    (True, "True is no time"),
+    ("2019-02", "is not a time"),
+    ("01/02/2019", "is not a time"),
+    (None, "None is not a time"),
+    (True, "True is not a time"),
     (1551441600000.0, "round it first: 1551441600000"),
-    (float("nan"), "nan is no time"),
-    (float("inf"), "inf is no time"),
-    (b"2019-02-01", "is no time"),
-    ([2019, 2, 1], "is no time"),
-    (timedelta(days=1), "is no time"),
+    (float("nan"), "nan is not a time"),
+    (float("inf"), "inf is not a time"),
+    (b"2019-02-01", "is not a time"),
+    ([2019, 2, 1], "is not a time"),
+    (timedelta(days=1), "is not a time"),
     (-1, "outside the years 1970"),
     (10**18, "outside the years 1970"),
 ]
@@ -125,7 +125,7 @@ NO_TIME = [
 
 @pytest.mark.parametrize(("given_moment", "message"), NO_TIME)
 def test_no_moment(given_moment, message):
-    """What is no moment is refused with what was given and what is wanted."""
+    """What is not a moment is refused with what was given and what is wanted."""
     with pytest.raises(ValueError) as caught:
         parse_moment(given_moment, UTC_ZONE)
     assert message in str(caught.value)
@@ -304,19 +304,19 @@ ZONES = [
     ("Europe/Berlin", None),
     (BERLIN, None),
     ("UTC", None),
-    ("Berlin", "'Berlin' is no IANA time zone; did you mean 'Europe/Berlin'"),
+    ("Berlin", "'Berlin' is not an IANA time zone; did you mean 'Europe/Berlin'"),
     ("europe/belrin", "did you mean 'Europe/Berlin'"),
     ("New York", "did you mean 'America/New_York'"),
-    ("xyzzy", "'xyzzy' is no IANA time zone"),
-    ("", "is no IANA time zone"),
-    ("../../etc/passwd", "is no IANA time zone"),
-    ("Europe", "'Europe' is no IANA time zone"),
-    ("a\0b", "is no IANA time zone"),
-    ("x" * 5000, "is no IANA time zone"),
-    ("\ud800", "is no IANA time zone"),
+    ("xyzzy", "'xyzzy' is not an IANA time zone"),
+    ("", "is not an IANA time zone"),
+    ("../../etc/passwd", "is not an IANA time zone"),
+    ("Europe", "'Europe' is not an IANA time zone"),
+    ("a\0b", "is not an IANA time zone"),
+    ("x" * 5000, "is not an IANA time zone"),
+    ("\ud800", "is not an IANA time zone"),
     (UTC, "give an IANA name such as 'Europe/Berlin', or a ZoneInfo"),
-    (3600, "3600 is no time zone"),
-    (None, "None is no time zone"),
+    (3600, "3600 is not a time zone"),
+    (None, "None is not a time zone"),
 ]
 
 

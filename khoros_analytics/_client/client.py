@@ -183,7 +183,7 @@ class Client(ReportMethods):
             The job, with ``reattached`` set.
 
         Raises:
-            ParameterError: It is no token, was cut, is of another version, or belongs to another company.
+            ParameterError: It is not a token, was cut, is of another version, or belongs to another company.
 
         Example:
             >>> token = client.response("2019-02-01", "2019-02-02").token

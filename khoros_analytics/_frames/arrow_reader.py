@@ -313,8 +313,9 @@ def _numbered(tables: Iterable["pa.Table"], file: str) -> Tables:
 
 def _unfit(error: UnfitValueError, file: str, rows: int) -> ExportFormatError:
     row = rows + error.index + 1
+    article = "an" if error.kind == "integer" else "a"
     return ExportFormatError(
-        f"{file}: row {row}: {error.column} holds {error.value[:60]!r}, which is no {error.kind}; "
+        f"{file}: row {row}: {error.column} holds {error.value[:60]!r}, which is not {article} {error.kind}; "
         f"leave {error.column!r} out of types, or make it text",
         row=row,
     )

@@ -167,7 +167,7 @@ def parse_types(types: object, report: str | None = None) -> SchemaHints:
     names = get_args(TypeName)
     for column, kind in types.items():
         if kind not in names:
-            raise ParameterError(f"types: {kind!r} for {column!r} is no type; choose among {', '.join(names)}")
+            raise ParameterError(f"types: {kind!r} for {column!r} is not a type; choose among {', '.join(names)}")
     return SchemaHints(overrides=dict(types), defaults=defaults)
 
 

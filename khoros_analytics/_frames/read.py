@@ -141,7 +141,7 @@ def read_polars(path: str | os.PathLike[str], *, types: Types | None = None) -> 
 
 def _given(path: str | os.PathLike[str], types: object) -> ExportFile:
     if not isinstance(path, str | os.PathLike):
-        raise ParameterError(f"{path!r} is no path; give that of a downloaded export")
+        raise ParameterError(f"{path!r} is not a path; give that of a downloaded export")
     return ExportFile(Path(path), hints=parse_types(types))
 
 
@@ -207,7 +207,7 @@ def check_rows(rows: object) -> int:
         ParameterError: It is no such number.
     """
     if isinstance(rows, bool) or not isinstance(rows, int) or rows < 1:
-        raise ParameterError(f"rows: {rows!r} is no number of rows; give a whole number from 1 on")
+        raise ParameterError(f"rows: {rows!r} is not a number of rows; give a whole number from 1 on")
     return rows
 
 

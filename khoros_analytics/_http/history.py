@@ -76,7 +76,7 @@ class History:
                 self._waited[reason] += seconds  # type: ignore[assignment]
 
     def held_up(self, reason: str, seconds: float) -> None:
-        """Note a wait within the attempt that is under way; it is no part of the time that the attempt takes.
+        """Note a wait within the attempt that is under way; it is not a part of the time that the attempt takes.
 
         Args:
             reason: What for.

@@ -97,13 +97,13 @@ class JobFile:
 
     def format(self) -> Format | None:
         """Return the format that was asked for; None for one that cannot be read, or is not known."""
-        known: dict[object, Format] = {"csv": "csv", "json": "json"}
-        return known.get(self._remote.request.arguments.get("format"))
+        known: dict[str, Format] = {"csv": "csv", "json": "json"}
+        return known.get(self._remote.request.format.lower())
 
     def name(self, ending: str | None = None) -> str:
         """Return a name made of report, window and format."""
         request = self._remote.request
-        ending = ending or "".join(filter(str.isalnum, str(request.arguments["format"])))
+        ending = ending or "".join(filter(str.isalnum, request.format.lower()))
         moments = [
             f"{moment:%Y-%m-%d}" if moment.time() == time() else f"{moment:%Y-%m-%dT%H%M%S}"
             for moment in (request.window.start, request.window.end)

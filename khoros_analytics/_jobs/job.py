@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable
+from copy import deepcopy
 from datetime import datetime
 from pathlib import Path
 
@@ -35,7 +36,7 @@ class Job(ReadMethods):
         super().__init__(remote, JobFile(remote))
 
     def __repr__(self) -> str:
-        return f"<Job {self.report} {self.window}, {self.arguments['format']}: {self._remote.state()}>"
+        return f"<Job {self.report} {self.window}, {self._remote.request.format}: {self._remote.state()}>"
 
     @property
     def report(self) -> str:
@@ -50,7 +51,7 @@ class Job(ReadMethods):
     @property
     def arguments(self) -> dict[str, object]:
         """What was asked for beside the window, as keywords of the report's method."""
-        return self._remote.request.arguments
+        return deepcopy(self._remote.request.arguments)
 
     @property
     def workflow_id(self) -> str:

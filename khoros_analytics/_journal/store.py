@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from .._clock import Clock
-from .._protocol.arguments import ExportRequest, find_report
+from .._protocol.arguments import ExportRequest, find_report, from_json, to_json
 from .._protocol.messages import Created
 from .._storage.atomic import SavedFile
 from ..errors import ConfigurationError
@@ -24,7 +24,7 @@ __all__ = ["Journal"]
 REMEMBERED = 24 * 3600.0
 """How long an export is found again instead of being started anew, in seconds: as long as the server keeps its file."""
 
-_VERSION = 1
+_VERSION = 2
 _BUSY_TIMEOUT = 30.0  # how long SQLite waits for another process that writes, in seconds
 _THIS_PROCESS = secrets.token_hex(16)
 
@@ -37,7 +37,7 @@ CREATE TABLE IF NOT EXISTS exports (
     start_ms INTEGER NOT NULL,
     end_ms INTEGER NOT NULL,
     zone TEXT NOT NULL,
-    pairs TEXT NOT NULL,
+    arguments TEXT NOT NULL,
     state TEXT NOT NULL,
     claimed_at REAL NOT NULL,
     lease_until REAL NOT NULL,
@@ -77,7 +77,7 @@ class Journal:
             os.close(os.open(self.path, os.O_RDWR | os.O_CREAT, 0o600))
             with self._transaction() as database:
                 self._prepare(database)
-            self.path.chmod(0o600)  # not earlier: a file that is no journal stays as it is
+            self.path.chmod(0o600)  # not earlier: a file that is not a journal stays as it is
         except ConfigurationError:
             raise
         except (OSError, ValueError) as error:
@@ -173,7 +173,7 @@ class Journal:
             "start_ms": request.window.start_ms,
             "end_ms": request.window.end_ms,
             "zone": request.window.zone,
-            "pairs": json.dumps(request.pairs),
+            "arguments": json.dumps(to_json(request.arguments)),
             "state": EntryState.CLAIMED.value,
             "claimed_at": now,
             "lease_until": now + lease,
@@ -227,8 +227,7 @@ class Journal:
 
     def _entry(self, row: Any) -> Entry:
         window = Window(row["start_ms"], row["end_ms"], row["zone"])
-        pairs = tuple((wire, value) for wire, value in json.loads(row["pairs"]))
-        request = ExportRequest(find_report(row["report"]), window, pairs)
+        request = from_json(find_report(row["report"]), window, json.loads(row["arguments"]))
         identity = None
         if row["workflow_id"]:
             identity = JobIdentity(request, Created(row["workflow_id"], row["run_id"]), row["started_at"])

@@ -9,14 +9,14 @@ from zoneinfo import ZoneInfo
 
 from attrs import frozen
 
-from .._protocol.arguments import ExportRequest, find_report
+from .._protocol.arguments import ExportRequest, find_report, from_json, to_json
 from .._protocol.messages import Created
 from ..errors import ParameterError
 from ..times import from_epoch_ms, make_window, parse_zone
 
 __all__ = ["JobIdentity", "read_token", "write_token"]
 
-_PREFIX = "khoros1."
+_PREFIX = "khoros2."
 _ANY_PREFIX = "khoros"
 _UTC = ZoneInfo("UTC")
 
@@ -51,7 +51,7 @@ def write_token(job: JobIdentity, account: str) -> str:
         job.created.run_id,
         round(job.started, 3),
         [window.start_ms, window.end_ms, window.zone],
-        job.request.pairs,
+        to_json(job.request.arguments),
     ]
     text = json.dumps(parts, separators=(",", ":")).encode()
     body = base64.urlsafe_b64encode(text).decode().rstrip("=")
@@ -66,10 +66,10 @@ def read_token(token: str, account: str) -> JobIdentity:
         account: Whose jobs may be read.
 
     Raises:
-        ParameterError: It is no token, was cut, is of another version, or belongs to another account.
+        ParameterError: It is not a token, was cut, is of another version, or belongs to another account.
     """
     if not isinstance(token, str) or not token.strip().startswith(_ANY_PREFIX):
-        raise ParameterError("this is no job token; give the text that job.token returned")
+        raise ParameterError("this is not a job token; give the text that job.token returned")
     body = token.strip()
     if not body.startswith(_PREFIX):
         raise ParameterError(
@@ -77,12 +77,11 @@ def read_token(token: str, account: str) -> JobIdentity:
             f"{_PREFIX!r}; use the version that wrote it"
         )
     try:
-        owner, report, workflow_id, run_id, started, window, pairs = _unpack(body.removeprefix(_PREFIX))
+        owner, report, workflow_id, run_id, started, window, arguments = _unpack(body.removeprefix(_PREFIX))
         created = Created(_id(workflow_id), _id(run_id))
         start_ms, end_ms, zone = _moment(window[0]), _moment(window[1]), _text(window[2])
-        sent = tuple((_text(wire), _text(value)) for wire, value in pairs)
         since = datetime.fromtimestamp(started, UTC).timestamp()
-    except (ValueError, TypeError, IndexError, OverflowError, OSError, RecursionError):
+    except (ValueError, TypeError, LookupError, OverflowError, OSError, RecursionError):
         raise ParameterError("this job token is damaged; was it copied whole?") from None
     if owner != account:
         raise ParameterError(
@@ -92,7 +91,7 @@ def read_token(token: str, account: str) -> JobIdentity:
         span = make_window(start_ms, end_ms, parse_zone(zone))
     except ValueError as error:
         raise ParameterError(f"this job token cannot be used: {error}") from None
-    return JobIdentity(ExportRequest(find_report(report), span, sent), created, since)
+    return JobIdentity(from_json(find_report(report), span, arguments), created, since)
 
 
 def _moment(value: object) -> int:

@@ -1,56 +1,60 @@
-"""Python arguments to wire parameters, by the table: all mistakes of a call are found before anything is sent."""
+"""Python arguments to one request, by the table: all mistakes of a call are found before anything is sent."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from datetime import timedelta
 from typing import cast
 from zoneinfo import ZoneInfo
 
-from attrs import field, frozen
+from attrs import frozen
 
 from .._checks import did_you_mean
 from ..errors import ParameterError
-from ..reports import REPORTS, Report
+from ..reports import FORMAT, REPORTS, Kind, Report
 from ..times import Moment, Window, make_window, parse_moment, parse_zone
-from .encoding import NOT_KEYWORDS, Pairs, decode, encode_extra, encode_keyword
+from .encoding import NOT_KEYWORDS, Pairs, canonical, canonical_extra, wire_pairs
 
-__all__ = ["ExportRequest", "encode", "find_report"]
+__all__ = ["ExportRequest", "encode", "find_report", "from_json", "to_json"]
 
 _UTC = ZoneInfo("UTC")
+_MILLISECOND = timedelta(milliseconds=1)
 
 
 @frozen
 class ExportRequest:
-    """What one export asks for.
-
-    Attributes:
-        report: The row of the table.
-        window: The stretch of time.
-        pairs: Everything that is sent, the company key aside.
-    """
+    """What one export asks for: its arguments in their canonical form, ``start`` and ``end`` aside."""
 
     report: Report
     window: Window
-    pairs: Pairs = field(repr=False)
+    arguments: dict[str, object]
 
     @property
-    def arguments(self) -> dict[str, object]:
-        """The arguments as a caller would write them, ``start`` and ``end`` aside."""
-        return decode(self.report, self.pairs)
+    def pairs(self) -> Pairs:
+        """Everything that is sent, the company key aside.
+
+        ``end`` goes out as the millisecond before it, so that neighbouring windows share no row. ``extra`` wins.
+        """
+        moments = {"start": str(self.window.start_ms), "end": str(self.window.end_ms - 1)}
+        times = [(row.wire, moments[row.name]) for row in self.report.parameters if row.name in moments]
+        names = dict.fromkeys(row.name for row in self.report.parameters if row.name in self.arguments)
+        keywords = [pair for name in names for pair in wire_pairs(self.report, name, self.arguments[name])]
+        extra = cast("dict[str, str | list[str]]", self.arguments.get("extra", {}))
+        texts = {wire: [found] if isinstance(found, str) else found for wire, found in extra.items()}
+        added = [(wire, text) for wire, found in texts.items() for text in found]
+        return (*(pair for pair in (*times, *keywords) if pair[0] not in extra), *added)
+
+    @property
+    def format(self) -> str:
+        """The format of the file, as it was asked for on the wire."""
+        return next((text for wire, text in self.pairs if wire == FORMAT.wire), "")
 
 
 def find_report(name: str) -> Report:
-    """Look a report up in the table.
-
-    Args:
-        name: Its name on the wire.
-
-    Raises:
-        ParameterError: There is none; the message suggests the nearest ones.
-    """
+    """Look a report up by its name on the wire; a ParameterError suggests the nearest."""
     if isinstance(name, str) and name in REPORTS:
         return REPORTS[name]
     known = {report.title: key for key, report in REPORTS.items()} | {key: key for key in REPORTS}
-    hint = did_you_mean(str(name), known) or f"; the reports are {', '.join(REPORTS)}"
+    hint = did_you_mean(name, known) or f"; the reports are {', '.join(REPORTS)}"
     raise ParameterError(f"there is no report {name!r}{hint}")
 
 
@@ -62,33 +66,40 @@ def encode(
     *,
     timezone: ZoneInfo | None = None,
 ) -> ExportRequest:
-    """Turn the arguments of one call into what is sent.
+    """Turn the arguments of one call into a request; one ParameterError names every wrong argument.
 
-    Args:
-        report: The row of the table.
-        start: The first moment of the window.
-        end: The moment at which the window ends; not part of it.
-        arguments: The keywords of the call; None stands for one that was not given.
-        timezone: The client's zone, for a call without one.
-
-    Returns:
-        The request. ``end`` goes over the wire as the millisecond before it, so that neighbouring windows share no row.
-
-    Raises:
-        ParameterError: One or more arguments are wrong; it names every one of them.
+    None stands for an argument that was not given. ``timezone`` is the client's zone, for a call without one.
     """
     given = {name: value for name, value in arguments.items() if value is not None}
-    extra = given.pop("extra", {})
     problems = _Problems(report)
     problems.unknown_names(given)
     if timezone and "timezone_offset" not in given and any(row.name == "timezone" for row in report.parameters):
         given.setdefault("timezone", timezone)
     window = _encode_window(start, end, given.get("timezone", timezone), problems)
-    pairs = _window_pairs(report, window) + _encode_given(report, {"format": "csv", **given}, problems)
-    with problems.noting("extra"):
-        pairs = _merge(pairs, encode_extra(extra))
+    found = _canonical_arguments(report, {"format": "csv", **given}, problems)
     problems.raise_any()
-    return ExportRequest(report, window, pairs)
+    return ExportRequest(report, window, found)
+
+
+def to_json(arguments: Mapping[str, object]) -> dict[str, object]:
+    """Return canonical arguments as JSON has them: durations as milliseconds."""
+    return {name: value // _MILLISECOND if isinstance(value, timedelta) else value for name, value in arguments.items()}
+
+
+def from_json(report: Report, window: Window, stored: object) -> ExportRequest:
+    """Return the request of arguments that were written with :func:`to_json`; a ParameterError for anything else."""
+    if not isinstance(stored, dict):
+        raise ParameterError(f"{report.name}: these are not arguments")
+    durations = {row.name for row in report.parameters if row.kind is Kind.MILLISECONDS}
+    try:
+        given = {name: _MILLISECOND * value if name in durations else value for name, value in stored.items()}
+    except (TypeError, OverflowError):
+        raise ParameterError(f"{report.name}: these are not arguments") from None
+    problems = _Problems(report)
+    problems.unknown_names(given)
+    found = _canonical_arguments(report, given, problems)
+    problems.raise_any()
+    return ExportRequest(report, window, found)
 
 
 class _Problems:
@@ -144,25 +155,29 @@ def _encode_window(start: Moment, end: Moment, timezone: object, problems: _Prob
     return Window(0, 0)
 
 
-def _window_pairs(report: Report, window: Window) -> Pairs:
-    values = {"start": window.start_ms, "end": window.end_ms - 1}
-    return tuple((row.wire, str(values[row.name])) for row in report.parameters if row.name in values)
-
-
-def _encode_given(report: Report, given: Mapping[str, object], problems: _Problems) -> Pairs:
-    pairs: list[tuple[str, str]] = []
-    noted: set[str] = set()
+def _canonical_arguments(report: Report, given: Mapping[str, object], problems: _Problems) -> dict[str, object]:
+    found: dict[str, object] = {}
+    noted = {*NOT_KEYWORDS}
     for row in report.parameters:
-        if row.name in given and row.name not in (*NOT_KEYWORDS, *noted):
-            noted.add(row.name)
-            with problems.noting(row.name):
-                pairs += encode_keyword(report, row, given[row.name])
-        elif row.name in report.required and row.name not in given:
-            with problems.noting(row.name):
+        if row.name in noted:
+            continue  # one keyword may set several parameters of the wire
+        noted.add(row.name)
+        with problems.noting(row.name):
+            if row.name in given:
+                found[row.name] = canonical(report, row, given[row.name])
+            elif row.name in report.required:
                 raise ValueError(f"missing; this report needs it: {row.meaning}")
-    return tuple(pairs)
+    with problems.noting("extra"):
+        return _with_extra(report, found, canonical_extra(given.get("extra", {})))
+    return found
 
 
-def _merge(pairs: Pairs, winners: Pairs) -> Pairs:
-    replaced = {wire for wire, _ in winners}
-    return tuple(pair for pair in pairs if pair[0] not in replaced) + winners
+def _with_extra(report: Report, found: dict[str, object], extra: dict[str, list[str]]) -> dict[str, object]:
+    """Let ``extra`` win: a keyword whose wire name it uses is dropped, and what else that one sent is sent as is."""
+    replaced = {row.name for row in report.parameters if row.wire in extra and row.name in found}
+    kept = {name: value for name, value in found.items() if name not in replaced}
+    texts: dict[str, list[str]] = {}
+    for wire, text in (pair for name in found if name in replaced for pair in wire_pairs(report, name, found[name])):
+        texts.setdefault(wire, []).append(text)
+    shown = {wire: values[0] if len(values) == 1 else values for wire, values in {**texts, **extra}.items()}
+    return {**kept, "extra": shown} if shown else kept

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from .arguments import ExportRequest
+from .encoding import Pairs
 from .messages import Call, Created, Phase
 from .urls import BaseUrl, Target
 
@@ -18,11 +19,13 @@ def create_call(base: BaseUrl, request: ExportRequest, company_key: str) -> Call
         company_key: The company's key; always in the query.
     """
     report = request.report
-    query, form = request.pairs, None
+    pairs = request.pairs
+    query: Pairs = pairs
+    form: Pairs | None = None
     if report.sends == "body":
         always_in_query = {row.wire for row in report.parameters if row.in_query}
-        query = tuple(pair for pair in request.pairs if pair[0] in always_in_query)
-        form = tuple(pair for pair in request.pairs if pair[0] not in always_in_query)
+        query = tuple(pair for pair in pairs if pair[0] in always_in_query)
+        form = tuple(pair for pair in pairs if pair[0] not in always_in_query)
     return Call(
         phase=Phase.CREATE,
         subject=f"the {report.name} export",

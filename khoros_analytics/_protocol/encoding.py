@@ -1,45 +1,61 @@
-"""One value at a time: what a caller writes to what the wire carries, by the kind of its parameter, and back."""
+"""One value at a time: from what a caller writes to its canonical form, and from that to what goes over the wire.
+
+The canonical form is what ``job.arguments`` shows, and what tokens and journals keep: wire names of metrics, ids as
+texts, choices as the table spells them. It is a valid argument itself, with the same meaning.
+"""
 
 import operator
-import re
 from collections.abc import Callable, Iterable, Mapping
 from datetime import timedelta
 from typing import cast
 from zoneinfo import ZoneInfo
 
-from .._checks import did_you_mean
+from .._checks import as_flag, did_you_mean
 from ..reports import Kind, Parameter, Report
 from ..times import parse_zone
 
-__all__ = ["NOT_KEYWORDS", "Pairs", "decode", "encode_extra", "encode_keyword"]
+__all__ = ["NOT_KEYWORDS", "Pairs", "canonical", "canonical_extra", "wire_pairs"]
 
 Pairs = tuple[tuple[str, str], ...]
 """Wire names and values, in the order in which they are sent."""
 
-_WHOLE = r"-?[0-9]{1,13}"
 NOT_KEYWORDS = ("company_key", "start", "end")
 """Parameters that every call has in another way than as a keyword."""
 
+_MILLISECOND = timedelta(milliseconds=1)
 
-def encode_keyword(report: Report, first: Parameter, value: object) -> Pairs:
-    """Encode one keyword, which may set several parameters of the wire.
 
-    Args:
-        report: The row of the table.
-        first: The first of its parameters that the keyword sets.
-        value: What the caller gave.
-
-    Raises:
-        ValueError: The value does not fit; the message says what does.
-    """
-    if first.name == "metrics":
+def canonical(report: Report, row: Parameter, value: object) -> object:
+    """Return the canonical form of a keyword's value; a ValueError says what would fit."""
+    if row.name == "metrics":
         value = _metric_names(report, value)
-    rows = [row for row in report.parameters if row.name == first.name]
-    return tuple((row.wire, _sendable(text)) for row in rows for text in _ENCODERS[row.kind](row, value))
+    found = _CANONICAL[row.kind](row, value)
+    for text in found if isinstance(found, list) else [found]:
+        _sendable(text)
+    return found
 
 
-def _sendable(text: str) -> str:
-    text.encode()  # a lone surrogate is a ValueError here instead of a traceback in the middle of sending
+def wire_pairs(report: Report, name: str, value: object) -> Pairs:
+    """Return what a keyword in its canonical form puts on the wire, which may be several parameters."""
+    rows = [row for row in report.parameters if row.name == name]
+    return tuple((row.wire, text) for row in rows for text in _texts(row, value))
+
+
+def _texts(row: Parameter, value: object) -> list[str]:
+    if row.kind is Kind.MILLISECONDS:
+        return [str(cast("timedelta", value) // _MILLISECOND)]
+    if row.kind is Kind.FLAG:
+        return [str(value).lower()]
+    if row.kind is Kind.COMMA:
+        return [",".join(cast("list[str]", value))]
+    if row.sent_as:
+        return [row.sent_as[row.choices.index(str(value))]]
+    return cast("list[str]", value) if isinstance(value, list) else [str(value)]
+
+
+def _sendable(text: object) -> object:
+    if isinstance(text, str):
+        text.encode()  # a lone surrogate is a ValueError here instead of a traceback in the middle of sending
     return text
 
 
@@ -48,7 +64,7 @@ def _metric_names(report: Report, value: object) -> list[str]:
     names = []
     for item in _items(value):
         if not isinstance(item, str) or not item.strip():
-            raise ValueError(f"{item!r} is no metric; give its name as text, such as {report.metrics[0].name!r}")
+            raise ValueError(f"{item!r} is not a metric; give its name as text, such as {report.metrics[0].name!r}")
         names.append(by_label.get(item, item))
     return names
 
@@ -62,8 +78,8 @@ def _items(value: object) -> list[object]:
     return items
 
 
-def _encode_text(row: Parameter, value: object) -> tuple[str, ...]:
-    return (_one_text(value, f"give one text; {row.meaning[0].lower()}{row.meaning[1:]}"),)
+def _canonical_text(row: Parameter, value: object) -> str:
+    return _one_text(value, f"give one text; {row.meaning[0].lower()}{row.meaning[1:]}")
 
 
 def _one_text(value: object, wanted: str) -> str:
@@ -77,15 +93,12 @@ def _one_text(value: object, wanted: str) -> str:
     raise ValueError(f"{value!r} does not fit; {wanted}")
 
 
-def _encode_flag(row: Parameter, value: object) -> tuple[str, ...]:  # noqa: ARG001 - one signature for all encoders
-    if not isinstance(value, bool):
-        raise ValueError(f"{value!r} is no flag; give True or False")  # noqa: TRY004
-    return (str(value).lower(),)
+def _canonical_flag(row: Parameter, value: object) -> bool:  # noqa: ARG001 - one signature for all kinds
+    return as_flag(value)
 
 
-def _encode_choice(row: Parameter, value: object) -> tuple[str, ...]:
-    found = _choice(row, str(value) if isinstance(value, str) or type(value) is int else repr(value))
-    return (row.sent_as[row.choices.index(found)] if row.sent_as else found,)
+def _canonical_choice(row: Parameter, value: object) -> str:
+    return _choice(row, str(value) if isinstance(value, str) or type(value) is int else repr(value))
 
 
 def _choice(row: Parameter, value: str) -> str:
@@ -96,80 +109,75 @@ def _choice(row: Parameter, value: str) -> str:
     raise ValueError(f"{value!r} is not among {', '.join(map(repr, row.choices))}{hint}")
 
 
-def _encode_language(row: Parameter, value: object) -> tuple[str, ...]:
+def _canonical_language(row: Parameter, value: object) -> str:
     text = _one_text(value, f"give one of {', '.join(map(repr, row.choices))}")
     _choice(row, text.replace("-", "_").partition("_")[0])
-    return (text,)
+    return text
 
 
-def _encode_zone(row: Parameter, value: object) -> tuple[str, ...]:  # noqa: ARG001 - one signature for all encoders
-    return (parse_zone(cast("str | ZoneInfo", value)).key,)
+def _canonical_zone(row: Parameter, value: object) -> str:  # noqa: ARG001 - one signature for all kinds
+    return parse_zone(cast("str | ZoneInfo", value)).key
 
 
-def _encode_repeated(row: Parameter, value: object) -> tuple[str, ...]:
+def _canonical_list(row: Parameter, value: object) -> list[str]:
     texts = [_one_text(item, "give ids as texts or whole numbers") for item in _items(value)]
     if row.choices:
         texts = [_choice(row, text) for text in texts]
-    return tuple(dict.fromkeys(texts))
+    return list(dict.fromkeys(texts))
 
 
-def _encode_comma(row: Parameter, value: object) -> tuple[str, ...]:
+def _canonical_comma_list(row: Parameter, value: object) -> list[str]:
     items = _items(value)
     for item in items:
         if isinstance(item, str) and "," in item:
             raise ValueError(f"{item!r} holds a comma; give a list: {[part.strip() for part in item.split(',')]!r}")
-    return (",".join(_encode_repeated(row, items)),)
+    return _canonical_list(row, items)
 
 
-def _encode_milliseconds(row: Parameter, value: object) -> tuple[str, ...]:
+def _canonical_duration(row: Parameter, value: object) -> timedelta:
     if not isinstance(value, timedelta):
-        raise ValueError(f"{value!r} is no duration; give a datetime.timedelta, such as timedelta(hours=1)")  # noqa: TRY004
-    milliseconds, rest = divmod(value, timedelta(milliseconds=1))
+        raise ValueError(f"{value!r} is not a duration; give a datetime.timedelta, such as timedelta(hours=1)")  # noqa: TRY004
+    milliseconds, rest = divmod(value, _MILLISECOND)
     if rest:
-        raise ValueError(f"{value} is no whole number of milliseconds")
+        raise ValueError(f"{value} is not a whole number of milliseconds")
     if row.steps and milliseconds <= row.steps[-1] and milliseconds not in row.steps:
         allowed = ", ".join(_duration(step) for step in row.steps)
         raise ValueError(f"{value} is not among {allowed}; only longer ones than the last are free")
     if row.bound and abs(milliseconds) >= row.bound:
         raise ValueError(f"{value} is out of range; it must be less than {_duration(row.bound)}")
-    return (str(milliseconds),)
+    return value
 
 
 def _duration(milliseconds: int) -> str:
-    return str(timedelta(milliseconds=milliseconds)).removesuffix(", 0:00:00")
+    return str(milliseconds * _MILLISECOND).removesuffix(", 0:00:00")
 
 
-_ENCODERS: Mapping[Kind, Callable[[Parameter, object], tuple[str, ...]]] = {
-    Kind.TEXT: _encode_text,
-    Kind.FLAG: _encode_flag,
-    Kind.CHOICE: _encode_choice,
-    Kind.LANGUAGE: _encode_language,
-    Kind.ZONE: _encode_zone,
-    Kind.COMMA: _encode_comma,
-    Kind.REPEATED: _encode_repeated,
-    Kind.MILLISECONDS: _encode_milliseconds,
+_CANONICAL: Mapping[Kind, Callable[[Parameter, object], object]] = {
+    Kind.TEXT: _canonical_text,
+    Kind.FLAG: _canonical_flag,
+    Kind.CHOICE: _canonical_choice,
+    Kind.LANGUAGE: _canonical_language,
+    Kind.ZONE: _canonical_zone,
+    Kind.COMMA: _canonical_comma_list,
+    Kind.REPEATED: _canonical_list,
+    Kind.MILLISECONDS: _canonical_duration,
 }
 
 
-def encode_extra(extra: object) -> Pairs:
-    """Encode what the table does not know.
-
-    Args:
-        extra: Wire names and their values.
-
-    Raises:
-        ValueError: It is no mapping of names to texts, numbers, flags or lists of them, or holds the company key.
-    """
+def canonical_extra(extra: object) -> dict[str, list[str]]:
+    """Return what the table does not know: wire names, each with the texts that are sent."""
     if not isinstance(extra, Mapping):
-        raise ValueError(f"{extra!r} is no mapping; give {{wire name: value}}")  # noqa: TRY004
-    pairs = []
+        raise ValueError(f"{extra!r} is not a mapping; give {{wire name: value}}")  # noqa: TRY004
+    found: dict[str, list[str]] = {}
     for wire, value in extra.items():
         if wire == "companyKey":
             raise ValueError("companyKey is a credential; give it to Client(company_key=...)")
         if not isinstance(wire, str) or not wire:
-            raise ValueError(f"{wire!r} is no wire name; give it as text")
-        pairs += [(_sendable(wire), _sendable(_extra_text(wire, item))) for item in _items(value)]
-    return tuple(pairs)
+            raise ValueError(f"{wire!r} is not a wire name; give it as text")
+        found[wire] = [_extra_text(wire, item) for item in _items(value)]
+        for text in (wire, *found[wire]):
+            _sendable(text)
+    return found
 
 
 def _extra_text(wire: str, value: object) -> str:
@@ -178,53 +186,3 @@ def _extra_text(wire: str, value: object) -> str:
     if isinstance(value, str | int | float):
         return str(value)
     raise ValueError(f"{wire}={value!r} cannot be sent; give a text, a number, a flag, or a list of them")
-
-
-def decode(report: Report, pairs: Pairs) -> dict[str, object]:
-    """Read wire parameters back into arguments.
-
-    Args:
-        report: The row of the table.
-        pairs: What was sent.
-
-    Returns:
-        The arguments as a caller would write them; what the table cannot read stays under ``extra``, as sent.
-    """
-    sent: dict[str, list[str]] = {}
-    for wire, text in pairs:
-        sent.setdefault(wire, []).append(text)
-    arguments: dict[str, object] = {}
-    for name in dict.fromkeys(row.name for row in report.parameters):
-        rows = [row for row in report.parameters if row.name == name]
-        readings = [_readings(row, sent[row.wire]) for row in rows if row.wire in sent]
-        # Parameters of the wire that one keyword sets mean something only together.
-        common = [value for value in readings[0] if all(value in each for each in readings)] if readings else []
-        if len(readings) == len(rows) and len(common) == 1:
-            for row in rows:
-                del sent[row.wire]
-            arguments[name] = common[0]
-    for name in NOT_KEYWORDS:
-        arguments.pop(name, None)
-    if sent:
-        arguments["extra"] = {wire: texts[0] if len(texts) == 1 else texts for wire, texts in sent.items()}
-    return arguments
-
-
-def _readings(row: Parameter, texts: list[str]) -> list[object]:
-    """Return what a caller may have written: one value, several where more than this parameter decides, or none."""
-    if row.kind is Kind.REPEATED:
-        return [texts]
-    if len(texts) > 1:
-        return []
-    text = texts[0]
-    if row.kind is Kind.COMMA:
-        return [text.split(",")]
-    if row.kind is Kind.MILLISECONDS:
-        return [timedelta(milliseconds=int(text))] if re.fullmatch(_WHOLE, text) else []
-    if row.kind is Kind.FLAG:
-        known: list[tuple[str, object]] = [("true", True), ("false", False)]
-    elif row.kind is Kind.CHOICE:
-        known = list(zip(row.sent_as or row.choices, row.choices, strict=True))
-    else:
-        known = [(text, text)]
-    return [value for wire, value in known if wire == text]

@@ -73,13 +73,13 @@ def parse_rows(call: Call, reply: Reply, row: type[Row]) -> list[Row]:
     """
     result = unwrap(call, reply)
     if not isinstance(result, list):
-        unexpected(call, reply, "its answer is no list")
+        unexpected(call, reply, "its answer is not a list")
     return [row(**_row_values(call, reply, row, item)) for item in result]
 
 
 def _row_values(call: Call, reply: Reply, row: type[Row], item: object) -> dict[str, Any]:
     if not isinstance(item, dict):
-        unexpected(call, reply, "its answer lists something that is no object")
+        unexpected(call, reply, "its answer lists something that is not an object")
     return {attribute.name: item.get(_camel(attribute.name)) for attribute in fields(row)}
 
 

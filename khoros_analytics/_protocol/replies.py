@@ -140,7 +140,7 @@ def unwrap(call: Call, reply: Reply) -> object:
     try:
         envelope = json.loads(reply.body.decode("utf-8-sig"))
     except (ValueError, RecursionError):
-        unexpected(call, reply, "its answer is empty" if not reply.body.strip() else "its answer is no JSON")
+        unexpected(call, reply, "its answer is empty" if not reply.body.strip() else "its answer is not JSON")
     if not isinstance(envelope, dict) or "result" not in envelope:
         unexpected(call, reply, "its answer is not in the API's envelope")
     result = envelope["result"]

@@ -50,7 +50,7 @@ class BaseUrl:
             text: Such as ``"https://analytics-api.app.lithium.com"``; a trailing API path is let through.
 
         Raises:
-            ConfigurationError: It is no https URL (http is for this machine only), or holds more than a host and a
+            ConfigurationError: It is not an https URL (http is for this machine only), or holds more than a host and a
                 path.
         """
         parts = _split(text)

@@ -66,7 +66,7 @@ def _exact(text: str) -> float | Decimal:
 
 
 def _refuse(name: str) -> NoReturn:
-    raise ValueError(f"{name} is no number in JSON")
+    raise ValueError(f"{name} is not a number in JSON")
 
 
 def window_blocks(
@@ -149,7 +149,7 @@ class _Window:
         self.text, self.at = rest + more, 0
 
     def skip_space(self) -> str:
-        """Move on to the next character that is no white space; return it, or nothing at the end."""
+        """Move on to the next character that is not white space; return it, or nothing at the end."""
         while True:
             match = _SPACE.match(self.text, self.at)
             self.at = match.end() if match else self.at
@@ -194,7 +194,7 @@ def _rows(window: _Window, parser: json.JSONDecoder) -> Iterator[Row]:
 def _row(window: _Window, parser: json.JSONDecoder) -> Row:
     """Parse the row at which the window is, and move behind it."""
     if window.text[window.at : window.at + 1] != "{":
-        raise window.error("is no JSON object", window.at)
+        raise window.error("is not a JSON object", window.at)
     while True:
         try:
             row, end = parser.raw_decode(window.text, window.at)

@@ -42,7 +42,7 @@ def json_blocks(content: ExportSource, *, exact_decimals: bool = False) -> Itera
         exact_decimals: Whether a number of more than 15 digits that has a fraction or an exponent becomes a Decimal.
 
     Raises:
-        ExportFormatError: It is no array of objects, or damaged; every row before that was yielded.
+        ExportFormatError: It is not an array of objects, or damaged; every row before that was yielded.
     """
     reader, parse = content.reader, _parser(exact_decimals=exact_decimals)
     head = _after_opening(content)
@@ -73,7 +73,7 @@ def json_rows(content: ExportSource) -> Iterator[dict[str, object]]:
         content: The file.
 
     Raises:
-        ExportFormatError: It is no array of objects, or damaged; every row before that was yielded.
+        ExportFormatError: It is not an array of objects, or damaged; every row before that was yielded.
     """
     for block in json_blocks(content):
         yield from block.rows

@@ -177,7 +177,7 @@ def _decoded(raw: PeekableReader, encoding: str, name: str) -> PeekableReader:
                 text = decoder.decode(piece, final=ended)
             except UnicodeDecodeError as error:
                 raise ExportFormatError(
-                    f"{name} is no valid {encoding.upper()} after {taken} bytes of text: {error.reason}", offset=taken
+                    f"{name} is not valid {encoding.upper()} after {taken} bytes of text: {error.reason}", offset=taken
                 ) from error
         encoded = text.encode("utf-8")
         taken += len(encoded)

@@ -68,7 +68,7 @@ def resolve_target(path: str | os.PathLike[str] | None, default_name: str) -> Pa
         TargetError: There is no such folder.
     """
     if not isinstance(path, str | os.PathLike | None) or not isinstance(os.fspath(path or ""), str):
-        raise TargetError(f"{path!r} is no path; give a text or a pathlib.Path")
+        raise TargetError(f"{path!r} is not a path; give a text or a pathlib.Path")
     try:
         given = Path("." if path is None else path).expanduser().absolute()
     except RuntimeError as error:  # ~somebody who is not there
@@ -99,7 +99,7 @@ def check_target(target: Path, *, overwrite: bool) -> None:
         if not os.access(folder, os.W_OK):
             raise TargetError(f"{target} cannot be written: the folder {folder} is read-only for you", path=target)
         if target.exists() and not target.is_file():
-            raise TargetError(f"{target} cannot be written: it is no ordinary file", path=target)
+            raise TargetError(f"{target} cannot be written: it is not an ordinary file", path=target)
         if target.exists() and not overwrite:
             raise TargetExistsError(
                 f"{target} is there already; give another path, or overwrite=True to replace it", path=target

@@ -61,7 +61,7 @@ class Faults:
             ValueError: There is no such phase, or the fault makes no sense in it.
         """
         if phase not in PHASES:
-            raise ValueError(f"{phase!r} is no phase; there are {', '.join(PHASES)}")
+            raise ValueError(f"{phase!r} is not a phase; there are {', '.join(PHASES)}")
         if phase not in fault.phases:
             raise ValueError(f"{fault!r} makes no sense in {phase!r}, only in {', '.join(fault.phases)}")
         with self._lock:

@@ -16,7 +16,7 @@ from typing import Any
 from khoros_analytics import Client, Clock
 from khoros_analytics.sandbox import Sandbox
 
-UNLIMITED = 1_000_000  # requests a minute: what is measured here is no quota
+UNLIMITED = 1_000_000  # requests a minute: what is measured here is not a quota
 
 
 @contextmanager

@@ -445,7 +445,7 @@ def _descriptors() -> dict[str, str]:
     with suppress(OSError):
         for entry in os.scandir("/proc/self/fd"):
             with suppress(OSError):
-                found[entry.name] = os.readlink(entry.path)  # noqa: PTH115 - what it shows is no path
+                found[entry.name] = os.readlink(entry.path)  # noqa: PTH115 - what it shows is not a path
     return {number: what for number, what in found.items() if not what.endswith("/fd")}
 
 

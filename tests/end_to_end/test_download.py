@@ -126,7 +126,7 @@ def test_a_part_that_does_not_fit(run, folder, answer):
 
 
 def test_a_part_that_nobody_asked_for(world, folder):
-    """A 206 to a request without Range is no file."""
+    """A 206 to a request without Range is not a file."""
     world.sandbox.fail("file", faults.RawAnswer(206, b"x" * 100, (("Content-Range", "bytes 0-99/1000"),)))
 
     assert world.start().download(folder).read_bytes() == world.content()
@@ -479,7 +479,7 @@ def test_places_that_cannot_be(world, folder, place, overwrite):
 
 @pytest.mark.parametrize("given", [7, 1.5, b"x", object()], ids=["int", "float", "bytes", "object"])
 def test_paths_that_are_none(world, given):
-    """What is no path at all is a clear error before anything is asked."""
+    """What is not a path at all is a clear error before anything is asked."""
     job = world.start()
 
     with pytest.raises((KhorosError, TypeError)):

@@ -124,7 +124,7 @@ ONLY = {
     "file": [faults.Expired(), faults.RawAnswer(content=b"<html>https://x.example/?Signature=CANARY</html>")],
     "teams": [],
 }
-# A file is whatever the host sends, so what only the API's envelope could tell is no error there; and where the body of
+# A file is whatever the host sends, so what only the envelope could tell is not an error there; and where the body of
 # a redirect ends does not matter to anybody.
 HARMLESS = {
     "download": faults.EmptyAnswer | faults.RawAnswer | faults.Truncated | faults.Cut,

@@ -164,13 +164,13 @@ def test_no_number_of_seconds(world, seconds):
 @pytest.mark.parametrize("path", [5, b"x.csv", "~nosuchuser/x.csv"])
 def test_no_path(world, path):
     """A path is a text or a pathlib.Path, in a home that exists."""
-    with pytest.raises(TargetError, match=r"cannot be used|is no path"):
+    with pytest.raises(TargetError, match=r"cannot be used|is not a path"):
         world.ready().download(path)
 
 
 @pytest.mark.parametrize("clock", [object(), 5])
 def test_no_clock(world, clock):
-    """What is no clock is refused at once, and spoils no other client."""
+    """What is not a clock is refused at once, and spoils no other client."""
     with pytest.raises(ConfigurationError, match="clock must be"):
         world.connect(clock=clock)
     assert world.connect().teams()

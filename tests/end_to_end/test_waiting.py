@@ -73,7 +73,7 @@ def test_waiting_on(world):
 @pytest.mark.parametrize("timeout", [-1, float("nan"), float("inf"), "60", True, [60]])
 @pytest.mark.parametrize("act", ["wait", "download"])
 def test_timeouts_that_are_none(world, act, timeout):
-    """A timeout that is no number of seconds is a ParameterError, and nothing is asked."""
+    """A timeout that is not a number of seconds is a ParameterError, and nothing is asked."""
     job = world.start()
 
     with pytest.raises(ParameterError, match="timeout"):

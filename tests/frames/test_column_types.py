@@ -119,7 +119,7 @@ def test_types_that_are_none(types, files):
 def test_type_that_is_none(kind, files):
     """A type that does not exist is an error that lists those that do, and says for which column."""
     with pytest.raises(
-        ParameterError, match=r"for 'A' is no type; choose among text, integer, float, boolean, date, timestamp$"
+        ParameterError, match=r"for 'A' is not a type; choose among text, integer, float, boolean, date, timestamp$"
     ):
         files.table("A\n1\n", {"A": kind})
 

@@ -228,7 +228,7 @@ def test_type_for_a_column_that_is_none(world):
 def test_value_that_is_none_of_its_type(world):
     """A value that does not fit the type asked for is an error with row and column, and carries the job."""
     job = world.start(metrics=METRICS)
-    with pytest.raises(ExportFormatError, match="row 1: STATUS holds 'CLOSED', which is no integer") as caught:
+    with pytest.raises(ExportFormatError, match="row 1: STATUS holds 'CLOSED', which is not an integer") as caught:
         job.to_polars(types={"STATUS": "integer"})
     assert (caught.value.job, caught.value.row) == (job, 1)
 

@@ -141,7 +141,7 @@ def test_types_asked_for(files):
     assert files.table('[{"A": 1}, {"A": 2.5}]', {"A": "text"})["A"].to_pylist() == ["1", "2.5"]
     error = files.error(content, types={"B": "integer"})
     assert error.row == 2
-    assert "B holds 'x', which is no integer" in str(error)
+    assert "B holds 'x', which is not an integer" in str(error)
 
 
 @pytest.mark.parametrize(

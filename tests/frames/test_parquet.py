@@ -201,7 +201,7 @@ def test_stopped_half_way(writing, act, error, before, job, folder):  # noqa: PL
     path = folder / "export.parquet"
     if before:
         path.write_bytes(before)
-    job.to_arrow()  # what the download needs is no part of it
+    job.to_arrow()  # what the download needs is not a part of it
     writing(act)
     threads = threading.active_count()
     with pytest.raises(error):

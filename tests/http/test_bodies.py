@@ -89,7 +89,7 @@ def test_small_whole_files_without_a_length(run, folder, content):
 
 @pytest.mark.parametrize("phase", ["download", "file"])
 def test_an_empty_answer(world, folder, phase):
-    """A 200 without a single byte is no file: even an export without rows has a header or brackets."""
+    """A 200 without a single byte is not a file: even an export without rows has a header or brackets."""
     world.sandbox.fail(phase, faults.EmptyAnswer())
 
     assert world.start().download(folder).read_bytes() == world.content()
@@ -382,7 +382,7 @@ def test_fifty_breaks(run, folder, fault, every):
 
 
 def test_breaks_at_the_same_place(run, folder):
-    """What breaks again and again where it broke before is no progress: it ends after the retries."""
+    """What breaks again and again where it broke before is not progress: it ends after the retries."""
     world = run({**BIG, "ranges": False, "validators": False}, retries=3)
     world.sandbox.fail("file", faults.Cut(2 * PIECE), times=None)
 

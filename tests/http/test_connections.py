@@ -208,7 +208,7 @@ def test_a_certificate_of_another_host(connect, serve, server_context, bundle, m
     ["NOT HTTP AT ALL\r\n\r\n", "HTTP/1.1 2x0 ?\r\n\r\n", "\x00\x01\x02", "HTTP/1.1 200 OK\r\n" + "a: b\r\n" * 200],
 )
 def test_answers_that_are_not_http(connect, serve, garbage):
-    """What is no HTTP ends in a TransportError after the retries."""
+    """What is not HTTP ends in a TransportError after the retries."""
 
     def serving(line):
         line.receive()

@@ -131,7 +131,7 @@ def test_a_session_of_the_clients_own_is_closed(connect, serve):
 
 
 class Recorder(BaseAdapter):
-    """An adapter that is no HTTPAdapter at all."""
+    """An adapter that is not an HTTPAdapter at all."""
 
     def __init__(self, body):
         super().__init__()

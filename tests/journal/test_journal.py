@@ -678,7 +678,7 @@ def no_sqlite(path):
 
 
 def another_version(path):
-    execute(path, "PRAGMA user_version = 2")
+    execute(path, "PRAGMA user_version = 1")
 
 
 def torn(path):
@@ -698,8 +698,8 @@ UNUSABLE = {
 
 @pytest.mark.parametrize("spoil", UNUSABLE.values(), ids=UNUSABLE)
 def test_files_that_are_no_journal(world, connect, journal, spoil):
-    """What is no journal of this version is a ConfigurationError that names it, when the client is made, and stays as
-    it was.
+    """What is not a journal of this version is a ConfigurationError that names it, when the client is made; it stays
+    as it was.
     """
     spoil(journal)
     before = journal.read_bytes() if journal.is_file() else None
@@ -713,7 +713,7 @@ def test_files_that_are_no_journal(world, connect, journal, spoil):
 
 
 def test_a_file_that_is_no_journal_keeps_its_mode(world, connect, journal):
-    """A file that is no journal keeps the rights that it had."""
+    """A file that is not a journal keeps the rights that it had."""
     no_sqlite(journal)
     journal.chmod(0o644)
 

@@ -5,6 +5,7 @@ import json
 import string
 import zlib
 from contextlib import suppress
+from datetime import timedelta
 
 import pytest
 from hypothesis import example, given
@@ -33,7 +34,7 @@ TOKEN = write_token(identity(metrics=["STATUS", "ü"], timezone="Europe/Berlin")
 
 
 def unpacked(token):
-    body = token.removeprefix("khoros1.").partition(".")[0]
+    body = token.removeprefix("khoros2.").partition(".")[0]
     return base64.urlsafe_b64decode(body + "=" * (-len(body) % 4))
 
 
@@ -41,19 +42,28 @@ def packed(parts):
     """What this version would write for any parts: a token with the right checksum."""
     text = parts if isinstance(parts, bytes) else json.dumps(parts).encode()
     body = base64.urlsafe_b64encode(text).decode().rstrip("=")
-    return f"khoros1.{body}.{zlib.crc32(text):08x}"
+    return f"khoros2.{body}.{zlib.crc32(text):08x}"
 
 
 windows = st.tuples(st.integers(0, 2 * 10**12), st.integers(1, 10**10)).map(lambda pair: (pair[0], sum(pair)))
+
+
+def asked(report):
+    """The fewest arguments that a report takes, in the form that a token keeps."""
+    return {"format": "csv", **dict.fromkeys(REPORTS[report].required, timedelta(days=1))}
+
+
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
 identities = st.builds(
-    lambda report, window, zone, pairs, ids, started: JobIdentity(
-        ExportRequest(REPORTS[report], Window(*window, zone), tuple(pairs)), Created(*ids), started
+    lambda report, window, zone, extra, ids, started: JobIdentity(
+        ExportRequest(REPORTS[report], Window(*window, zone), {**asked(report), **({"extra": extra} if extra else {})}),
+        Created(*ids),
+        started,
     ),
     st.sampled_from(sorted(REPORTS)),
     windows,
     st.timezone_keys(),
-    st.lists(st.tuples(texts, texts), max_size=5),
+    st.dictionaries(texts.map("x{}".format), texts | st.lists(texts, min_size=2, max_size=3), max_size=5),
     st.tuples(st.text(min_size=1), st.text(min_size=1)),
     st.integers(0, 4 * 10**12).map(lambda milliseconds: milliseconds / 1000),
 )
@@ -110,11 +120,11 @@ def test_damaged():
         read_token(TOKEN[:-3] + "zzz", MARK)
 
 
-@pytest.mark.parametrize("prefix", ["khoros2.", "khoros10.", "khorosX"])
+@pytest.mark.parametrize("prefix", ["khoros1.", "khoros10.", "khorosX"])
 def test_another_version(prefix):
     """A token of another version is refused, and the message names both versions."""
-    with pytest.raises(ParameterError, match=r"reads 'khoros1[.]'; use the version that wrote it") as caught:
-        read_token(prefix + TOKEN.removeprefix("khoros1."), MARK)
+    with pytest.raises(ParameterError, match=r"reads 'khoros2[.]'; use the version that wrote it") as caught:
+        read_token(prefix + TOKEN.removeprefix("khoros2."), MARK)
     assert prefix.partition(".")[0][:16] in str(caught.value)
 
 
@@ -126,10 +136,10 @@ def test_another_account(origin, key):
     assert key not in str(caught.value)
 
 
-@pytest.mark.parametrize("text", ["", "a token", "https://x.example", None, 5, b"khoros1.", ["khoros1."]])
+@pytest.mark.parametrize("text", ["", "a token", "https://x.example", None, 5, b"khoros2.", ["khoros2."]])
 def test_no_token(text):
-    """What is no token at all is refused with a hint at where to get one."""
-    with pytest.raises(ParameterError, match=r"this is no job token; give the text that job\.token returned"):
+    """What is not a token at all is refused with a hint at where to get one."""
+    with pytest.raises(ParameterError, match=r"this is not a job token; give the text that job\.token returned"):
         read_token(text, MARK)
 
 

@@ -17,7 +17,6 @@ from hypothesis import strategies as st
 
 from khoros_analytics import ParameterError
 from khoros_analytics._protocol.arguments import ExportRequest, encode, find_report
-from khoros_analytics._protocol.encoding import decode
 from khoros_analytics.reports import REPORTS, Kind
 from khoros_analytics.times import Window
 
@@ -143,8 +142,8 @@ def test_any_split_of_a_range(cuts, zone):
 WRONG_WINDOWS = [
     ("2019-03-02", "2019-03-01", ["start, end: start (2019-03-02) is after end (2019-03-01); swap them"]),
     ("2019-03-01", date(2019, 3, 1), ["start, end: the window is empty"]),
-    ("yesterday", "2019-03-01", ["start: 'yesterday' is no time"]),
-    ("yesterday", None, ["start: 'yesterday' is no time", "end: None is no time"]),
+    ("yesterday", "2019-03-01", ["start: 'yesterday' is not a time"]),
+    ("yesterday", None, ["start: 'yesterday' is not a time", "end: None is not a time"]),
     (1551398400, 1551484800, ["start: 1551398400 looks like seconds", "end: 1551484800 looks like seconds"]),
     ("1969-12-31", "2019-03-01", ["start: 1969-12-31 is outside"]),
     (1470614400000, 1461104100000, ["start, end: start (2016-08-08) is after end"]),
@@ -231,12 +230,12 @@ REFUSED = [
     ("conversation", "format", True, "True"),
     ("conversation", "format", ["csv"], "is not among"),
     ("conversation", "metrics", [], "an empty list would not narrow the export down"),
-    ("conversation", "metrics", "", "'' is no metric"),
-    ("conversation", "metrics", ["STATUS", 5], "5 is no metric; give its name as text, such as 'CONVERSATION_ID'"),
-    ("conversation", "metrics", [None], "None is no metric"),
+    ("conversation", "metrics", "", "'' is not a metric"),
+    ("conversation", "metrics", ["STATUS", 5], "5 is not a metric; give its name as text, such as 'CONVERSATION_ID'"),
+    ("conversation", "metrics", [None], "None is not a metric"),
     ("conversation", "metrics", ["a\ud800"], "surrogates not allowed"),
-    ("conversation", "metrics", b"STATUS", "is no metric"),
-    ("conversation", "metrics", {"STATUS": 1}, "is no metric"),
+    ("conversation", "metrics", b"STATUS", "is not a metric"),
+    ("conversation", "metrics", {"STATUS": 1}, "is not a metric"),
     ("conversation", "locale", "pt", "'pt' is not among 'en', 'es', 'fr', 'de', 'tr'"),
     ("conversation", "locale", "english", "'english' is not among"),
     ("conversation", "locale", "", "'' does not fit"),
@@ -257,14 +256,14 @@ REFUSED = [
     ("conversation", "conversation_report_type", "OPEN", "is not among 'OPEN_AT_END', 'CLOSED', 'CREATED'"),
     ("conversation", "conversation_report_type", "open at end", "did you mean 'OPEN_AT_END'?"),
     ("conversation", "timezone", "Berlin", "did you mean 'Europe/Berlin'"),
-    ("conversation", "timezone", UTC, "is no time zone"),
-    ("conversation", "timezone", "", "'' is no IANA time zone"),
-    ("conversation", "timezone_offset", 3600000, "3600000 is no duration; give a datetime.timedelta"),
+    ("conversation", "timezone", UTC, "is not a time zone"),
+    ("conversation", "timezone", "", "'' is not an IANA time zone"),
+    ("conversation", "timezone_offset", 3600000, "3600000 is not a duration; give a datetime.timedelta"),
     ("conversation", "timezone_offset", DAY, "1 day, 0:00:00 is out of range; it must be less than 1 day"),
     ("conversation", "timezone_offset", -DAY, "is out of range"),
-    ("conversation", "timezone_offset", timedelta(microseconds=1), "is no whole number of milliseconds"),
-    ("user", "include_disabled", "yes", "'yes' is no flag; give True or False"),
-    ("user", "include_disabled", 1, "1 is no flag"),
+    ("conversation", "timezone_offset", timedelta(microseconds=1), "is not a whole number of milliseconds"),
+    ("user", "include_disabled", "yes", "'yes' is not a flag; give True or False"),
+    ("user", "include_disabled", 1, "1 is not a flag"),
     ("user", "agent_ids", [], "an empty list"),
     ("team_performance_interval", "time_interval", timedelta(hours=3), "3:00:00 is not among 0:05:00, 0:10:00"),
     (
@@ -275,7 +274,7 @@ REFUSED = [
     ),
     ("team_performance_interval", "time_interval", timedelta(0), "is not among"),
     ("team_performance_interval", "time_interval", -DAY, "is not among"),
-    ("team_performance_interval", "time_interval", "1d", "is no duration"),
+    ("team_performance_interval", "time_interval", "1d", "is not a duration"),
     ("team_performance_interval", "time_interval", None, "missing; this report needs it"),
     ("conversation", "time_interval", DAY, "the report conversation has no such argument"),
     ("conversation", "raise_limit", True, "the report conversation has no such argument"),
@@ -285,14 +284,14 @@ REFUSED = [
     ("conversation", "reportFormat", "json", "did you mean 'format'?"),
     ("conversation", "smart_view", "a", "did you mean 'smart_view_id'?"),
     ("conversation", "xyzzy", 1, "what the table does not know goes into extra={wire name: value}"),
-    ("conversation", "extra", [("a", "b")], "is no mapping; give {wire name: value}"),
-    ("conversation", "extra", "a=b", "is no mapping"),
+    ("conversation", "extra", [("a", "b")], "is not a mapping; give {wire name: value}"),
+    ("conversation", "extra", "a=b", "is not a mapping"),
     ("conversation", "extra", {"companyKey": "hush"}, "companyKey is a credential; give it to Client(company_key=...)"),
     ("conversation", "extra", {"a": None}, "a=None cannot be sent"),
     ("conversation", "extra", {"a": {"b": 1}}, "cannot be sent"),
     ("conversation", "extra", {"a": []}, "an empty list"),
-    ("conversation", "extra", {7: "a"}, "7 is no wire name"),
-    ("conversation", "extra", {"": "a"}, "'' is no wire name"),
+    ("conversation", "extra", {7: "a"}, "7 is not a wire name"),
+    ("conversation", "extra", {"": "a"}, "'' is not a wire name"),
     ("conversation", "extra", {"a": "\ud800"}, "surrogates not allowed"),
     ("conversation", "extra", {"\ud800": "a"}, "surrogates not allowed"),
 ]
@@ -464,12 +463,12 @@ def calls(draw):
 @given(calls(), st.none() | st.timezones())
 @example(("conversation", {"business_hours": "outside", "priorities": [0, 5], "metrics": ["Conversation ID"]}), None)
 def test_what_was_asked_can_be_asked_again(call, zone):
-    """Any right arguments, read back from the wire, are right again and send the same: a job can show what it asked."""
+    """The arguments that a job shows are right themselves and send the same."""
     name, arguments = call
     first = encode(REPORTS[name], START, END, arguments, timezone=zone)
     again = encode(REPORTS[name], first.window.start, first.window.end, first.arguments)
     assert again.pairs == first.pairs
-    assert again.arguments == first.arguments == decode(REPORTS[name], first.pairs)
+    assert again.arguments == first.arguments
     assert (again.window.start_ms, again.window.end_ms) == (first.window.start_ms, first.window.end_ms)
 
 

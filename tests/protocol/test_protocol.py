@@ -286,12 +286,12 @@ REFUSALS = [
     (300, "", UnexpectedReplyError, "is base_url right?", True),
     (302, "", UnexpectedReplyError, "is base_url right?", True),
     (304, "", UnexpectedReplyError, "(HTTP 304", True),
-    (200, HTML, UnexpectedReplyError, "its answer is no JSON", True),
+    (200, HTML, UnexpectedReplyError, "its answer is not JSON", True),
     (200, "", UnexpectedReplyError, "its answer is empty", True),
     (204, " \n", UnexpectedReplyError, "its answer is empty", True),
-    (200, '{"status": "PASS", "resu', UnexpectedReplyError, "its answer is no JSON", True),
-    (200, b"\xff\xfe\x00", UnexpectedReplyError, "its answer is no JSON", True),
-    (200, "[" * 100_000, UnexpectedReplyError, "its answer is no JSON", True),
+    (200, '{"status": "PASS", "resu', UnexpectedReplyError, "its answer is not JSON", True),
+    (200, b"\xff\xfe\x00", UnexpectedReplyError, "its answer is not JSON", True),
+    (200, "[" * 100_000, UnexpectedReplyError, "its answer is not JSON", True),
     (200, "null", UnexpectedReplyError, "not in the API's envelope", True),
     (200, "[]", UnexpectedReplyError, "not in the API's envelope", True),
     (200, "{}", UnexpectedReplyError, "not in the API's envelope", True),
@@ -438,7 +438,7 @@ def test_details():
     ],
 )
 def test_unknown_states_are_logged(about, told, caplog):
-    """A state or a detail that nobody documents is survived, and logged once; a known one is no news."""
+    """A state or a detail that nobody documents is survived, and logged once; a known one is not news."""
     caplog.set_level(logging.WARNING, "khoros_analytics")
     READERS["status"](reply(status_body(about=about)))
     assert [told in record.getMessage() for record in caplog.records] == ([True] if told else [])
@@ -454,7 +454,7 @@ def test_unknown_fields_are_survived():
 
 
 def test_counts_and_reason():
-    """Counts, reason and time are passed on as the server sends them; a count that is no number is none."""
+    """Counts, reason and time are passed on as the server sends them; a count that is not a number is none."""
     about = {"currentCount": 3, "totalCount": "9", "reason": "too\n  large", "lastAcknowledgeTime": 1551441600000}
     status = READERS["status"](reply(status_body(about=about)))
     assert (status.current_count, status.total_count) == (3, None)

@@ -82,7 +82,7 @@ def test_base_url(given_url, expected):
 
 @pytest.mark.parametrize("given_url", NO_BASE_URLS)
 def test_no_base_url(given_url):
-    """Anything else is no base URL, and the message repeats no secret of it."""
+    """Anything else is not a base URL, and the message repeats no secret of it."""
     with pytest.raises(ConfigurationError, match=r"base_url .*must") as caught:
         BaseUrl.parse(given_url)
     assert "hush-hush" not in str(caught.value)

@@ -86,7 +86,7 @@ def test_gzip_that_is_not_announced(format, world):
 
 @pytest.mark.parametrize("format", ["csv", "json"])
 def test_no_rows(format, run):
-    """An export without rows has none, and is no error."""
+    """An export without rows has none, and is not an error."""
     assert list(run({"rows": 0}).start(metrics=METRICS, format=format).rows()) == []
 
 
@@ -344,7 +344,7 @@ def test_damaged_file(format, world, temporary):
 @pytest.mark.parametrize("format", ["csv", "json"])
 @pytest.mark.parametrize("content", [b"", b"\n", b"<html><body>Sign in</body></html>"])
 def test_no_export(content, format, world, temporary):
-    """What is no export at all is an error that names and carries the job, and leaves no file."""
+    """What is not an export at all is an error that names and carries the job, and leaves no file."""
     world.sandbox.fail("file", faults.RawAnswer(content=content), times=None)
     job = world.start(metrics=METRICS, format=format)
     with pytest.raises(KhorosError, match="conversation, 2019-02-01 to 2019-02-02") as caught:
@@ -410,7 +410,7 @@ def test_wrong_places(keep, world, temporary):
     """A place that is none is a TargetError in the call, before anything is asked."""
     job = world.start(metrics=METRICS)
     asked = len(world.sandbox.requests)
-    with pytest.raises(TargetError, match="is no path") as caught:
+    with pytest.raises(TargetError, match="is not a path") as caught:
         job.rows(keep=keep)
     assert caught.value.job is job
     assert len(world.sandbox.requests) == asked

@@ -401,7 +401,7 @@ DAMAGED = {
 )
 @pytest.mark.parametrize("broken", BROKEN)
 def test_elements_that_are_no_objects(broken, rest, ways, parser, pieces):
-    """An element that is no object is an error with the number and the first byte of it; the rows before come out."""
+    """An element that is not an object is an error with its number and its first byte; the rows before come out."""
     reading = ways.reading(BEFORE + BROKEN[broken] + rest)
     assert exactly(reading.rows, [{"A": "ü"}, {"A": 2}])
     assert reading.place == (3, len(BEFORE))
@@ -410,7 +410,7 @@ def test_elements_that_are_no_objects(broken, rest, ways, parser, pieces):
 
 @pytest.mark.parametrize("damaged", DAMAGED)
 def test_damaged_rows(damaged, ways, parser, pieces):
-    """A row that is no JSON, by the letter of its standard, is an error with its number and a place in it.
+    """A row that is not JSON, by the letter of its standard, is an error with its number and a place in it.
 
     It is not taken for a file that is cut off, even at the very end.
     """
@@ -458,7 +458,7 @@ def test_place_behind_long_rows(ways, parser):
     "what", [b'{"A":1}', b"null", b'"A"', b"5", b'{"result":[{"A":1}]}', b"A,B\n1,2\n", b"]", b"NaN"]
 )
 def test_no_array(what, ways, parser):
-    """Anything but an array is no export: an object, say, is often an answer that tells of an error."""
+    """Anything but an array is not an export: an object, say, is often an answer that tells of an error."""
     reading = ways.reading(what, "json")
     assert reading.rows == []
     assert "array" in str(reading.error)

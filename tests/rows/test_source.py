@@ -132,7 +132,7 @@ def test_gzip_that_is_none(ways):
 def test_wide_encodings_that_are_broken(encoding, ways):
     """Half a character at the end of UTF-16 or UTF-32 is an error that says where, not a row."""
     reading = ways.reading(CSV.decode().encode(encoding)[:-1])
-    assert f"is no valid {encoding.upper()}" in str(reading.error)
+    assert f"is not valid {encoding.upper()}" in str(reading.error)
     assert reading.error.offset is not None
     assert reading.rows == ROWS[: len(reading.rows)]
 
@@ -140,7 +140,7 @@ def test_wide_encodings_that_are_broken(encoding, ways):
 def test_half_of_a_pair_in_utf_16(ways):
     """A surrogate without its other half is an error in UTF-16."""
     content = codecs.BOM_UTF16_LE + "A\nx".encode("utf-16-le") + b"\x00\xd8" + "y\n".encode("utf-16-le")
-    assert "is no valid UTF-16" in str(ways.reading(content).error)
+    assert "is not valid UTF-16" in str(ways.reading(content).error)
 
 
 def test_mark_within_the_text(ways):
@@ -317,7 +317,7 @@ def test_file_is_closed(good, bad, tmp_path, monkeypatch):
         assert opened[-1].closed
 
 
-# ---- what is no export
+# ---- what is not an export
 
 
 @pytest.mark.parametrize("format", [None, "csv", "json"])
@@ -352,7 +352,7 @@ PAGES = [
 @pytest.mark.parametrize("format", [None, "csv", "json"])
 @pytest.mark.parametrize("page", PAGES)
 def test_pages(page, format, ways):
-    """A page of HTML or XML is no export, whatever it is asked to be read as; the message shows how it begins."""
+    """A page of HTML or XML is not an export, whatever it is asked to be read as; the message shows how it begins."""
     for content in (page, codecs.BOM_UTF8 + page, gzip.compress(page), page.decode().encode("utf-16")):
         reading = ways.reading(content, format)
         assert "is a page of HTML or XML, not an export" in str(reading.error)

@@ -1,4 +1,4 @@
-"""What the sandbox's tests share: a caller that speaks plain HTTP. It is no part of khoros_analytics, on purpose."""
+"""What the sandbox's tests share: a caller that speaks plain HTTP. It is not a part of khoros_analytics, on purpose."""
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack

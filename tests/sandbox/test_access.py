@@ -18,7 +18,7 @@ def test_basic_is_needed_everywhere(caller, verb, path, auth):
 
 @pytest.mark.parametrize("header", ["Bearer abc", "Basic", "Basic !!!", "Basic YWJj", "basic"])
 def test_other_authorization_is_refused(caller, header):
-    """A header that is no proper Basic is refused, and breaks nothing."""
+    """A header that is not a proper Basic is refused, and breaks nothing."""
     answer = caller.call("GET", "/teams", auth=None, headers={"Authorization": header}, params=caller.key)
 
     assert answer.status_code == 401

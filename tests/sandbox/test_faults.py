@@ -504,7 +504,7 @@ def test_a_fault_is_taken_by_one_thread(caller):
 @pytest.mark.parametrize(
     ("phase", "fault", "message"),
     [
-        ("upload", faults.Reset(), "'upload' is no phase; there are create, status"),
+        ("upload", faults.Reset(), "'upload' is not a phase; there are create, status"),
         ("status", faults.Expired(), r"Expired\(\) makes no sense in 'status', only in download, file"),
         ("file", faults.JobFails(), "only in create, status"),
         ("create", faults.JobState(), "only in status"),

@@ -46,7 +46,7 @@ def test_the_date_is_the_sandbox_s(caller):
 
 
 def test_nonsense_is_survived(caller):
-    """What is no HTTP gets an error, and others are served as before."""
+    """What is not HTTP gets an error, and others are served as before."""
     with connect(caller.sandbox) as client:
         client.sendall(b"\x16\x03\x01 nonsense\r\n\r\n")
         assert b"400" in client.recv(4096)
@@ -79,7 +79,7 @@ def test_a_mistake_of_the_sandbox_is_shown(caller, monkeypatch, capfd):
 
 
 def test_a_mistake_while_writing_is_shown(caller, monkeypatch, capfd):
-    """An exception that is no lost connection is printed too, and ends the connection."""
+    """An exception that is not a lost connection is printed too, and ends the connection."""
     monkeypatch.setattr(connection, "http_date", None)
     with pytest.raises(requests.exceptions.ConnectionError):
         caller.call("GET", "/teams")

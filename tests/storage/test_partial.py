@@ -323,7 +323,7 @@ def test_a_part_that_is_longer_than_the_file(run, folder, by):
 
 @pytest.mark.parametrize("total", ["more", "less", "text", None])
 def test_a_note_with_another_length(run, folder, total):
-    """A note whose length is not that of the file is no reason to take the file for another one, nor to tear it."""
+    """A note whose length is not that of the file is not a reason to take the file for another one, nor to tear it."""
     world = run(BIG, retries=1)
     job = fail_at(world, 3 * PIECE, folder)
     size = len(world.content())
