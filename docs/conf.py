@@ -32,9 +32,9 @@ napoleon_numpy_docstring = False
 # An attribute that is listed in its class's docstring is not documented a second time as a member.
 napoleon_use_ivar = True
 
-# The names of others that these pages link to are kept as text beside this file: a build needs no network. A name that
-# is missing there stops the build; add it as `name kind page`. The libraries of the frames stand there under the short
-# names that signatures give them: they are optional, so these names exist for type checkers only.
+# The names of other projects that these pages link to are kept as text beside this file, so a build needs no network. A
+# name that is missing there stops the build; add it as `name kind page`. pandas, Polars and pyarrow are listed by the
+# short names that signatures use: they are optional, so these names exist for type checkers only.
 intersphinx_mapping = {
     "python": ("https://docs.python.org/3", "_inventories/python.txt"),
     "pandas": ("https://pandas.pydata.org/docs", "_inventories/pandas.txt"),
@@ -43,13 +43,13 @@ intersphinx_mapping = {
     "requests": ("https://requests.readthedocs.io/en/latest", "_inventories/requests.txt"),
 }
 
-# The build runs the programs of the pages' pictures, on the sandbox; one that fails stops the build. Pictures alone are
-# kept: a reader finds the program above its picture.
+# The build runs the programs of the pages' pictures on the sandbox; one that fails stops the build. It keeps only the
+# pictures: a reader finds the program above its picture.
 plot_pre_code = ""
 plot_formats = [("png", 150)]
 plot_html_show_formats = False
 plot_html_show_source_link = False
-# The theme's colours bring a log of everything with them.
+# The theme's colour scheme, a11y-pygments, turns on logging at level INFO for everything.
 logging.getLogger("khoros_analytics").setLevel(logging.WARNING)
 
 html_theme = "furo"
@@ -57,5 +57,5 @@ html_title = f"{project} {release}"
 html_copy_source = False
 html_show_sphinx = False
 
-# How the sandbox makes its rows is its own affair, though the signature of an export names it.
+# The signature of an export names this class, which is private to the sandbox.
 nitpick_ignore = [("py:class", "khoros_analytics.sandbox._data.recipe.Recipe")]

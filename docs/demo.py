@@ -1,6 +1,6 @@
-"""The tutorial's export, told step by step, on the sandbox: ``python docs/demo.py [FOLDER]``.
+"""The tutorial's export, step by step, on the sandbox: ``python docs/demo.py [FOLDER]``.
 
-The file goes into the folder, or into a new temporary one. Nothing leaves this machine, and no account is needed.
+The file goes into the folder, or into a new temporary one. It needs no account and no network.
 """
 # ruff: noqa: T201 - a program that tells a story prints it
 
@@ -18,8 +18,8 @@ COLUMNS = ["CONVERSATION_ID", "STATUS", "ASSIGNED_AGENT_DISPLAY_ID"]
 ROWS = 5
 
 WELCOME = """\
-This exports conversations from the sandbox, a server on this machine that speaks the vendor's API. It makes the
-conversations up, and its clock jumps, so that nobody has to wait.
+This exports conversations from the sandbox, a server on this machine that speaks the vendor's API. The conversations are
+made up, and the sandbox's clock jumps ahead, so that nobody has to wait.
 """
 
 LIVE = f"""\
@@ -29,7 +29,7 @@ The same on the live API: put your credentials into the environment,
   export KHOROS_ANALYTICS_PASSWORD=...
   export KHOROS_ANALYTICS_COMPANY_KEY=...
 
-(in Europe also KHOROS_ANALYTICS_REGION=emea) and leave the sandbox away. This is the whole program:
+(in Europe also KHOROS_ANALYTICS_REGION=emea) and leave out the sandbox. This is the whole program:
 
   from khoros_analytics import Client
 
@@ -61,11 +61,11 @@ def export(client: Client, folder: Path) -> Path:
 
     print("3. Download the file: job.download(...)")
     path = job.download(folder)
-    print(f"   {path.stat().st_size:,} bytes are on the disk.\n")
+    print(f"   {path.stat().st_size:,} bytes are on your disk.\n")
 
     show_table(job)
 
-    print("What all of this has sent:")
+    print("All of this took these requests:")
     for attempt in job.history:
         print(f"   {attempt}")
     return path
@@ -91,9 +91,9 @@ def tell_status(job: Job) -> None:
     """Say what the server said.
 
     Args:
-        job: The job that was just looked at.
+        job: The job that was just polled.
     """
-    meaning = "not done yet, look again later" if job.status.state == "RUNNING" else "done"
+    meaning = "not done yet, ask again later" if job.status.state == "RUNNING" else "done"
     print(f"   {job.history[-1].at:%H:%M:%S} the status says {job.status} - {meaning}")
 
 
