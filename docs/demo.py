@@ -18,8 +18,8 @@ COLUMNS = ["CONVERSATION_ID", "STATUS", "ASSIGNED_AGENT_DISPLAY_ID"]
 ROWS = 5
 
 WELCOME = """\
-This exports conversations from the sandbox, a server on this machine that speaks the vendor's API. The conversations are
-made up, and the sandbox's clock jumps ahead, so that nobody has to wait.
+This exports conversations from the sandbox, a server on this machine that speaks the vendor's API. The conversations
+are made up, and the sandbox's clock jumps ahead, so that nobody has to wait.
 """
 
 LIVE = f"""\

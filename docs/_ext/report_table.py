@@ -1,4 +1,4 @@
-"""The directive ``report-table``: every row of the table of reports as a section of the page it stands on."""
+"""The directive ``report-table``: every row of the table of reports as a section of the page."""
 
 from collections.abc import Iterable, Iterator
 from itertools import groupby

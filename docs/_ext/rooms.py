@@ -81,7 +81,7 @@ def modules(package: Path) -> Imports:
 
 
 def own_imports(tree: ast.Module, folders: list[str]) -> set[str]:
-    """Return what a module in these folders imports of the package, wherever in the module the import stands."""
+    """Return what a module in these folders imports of the package, at its top or inside functions."""
     names = {alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}
     for node in ast.walk(tree):
         if isinstance(node, ast.ImportFrom):
