@@ -5,6 +5,7 @@ import importlib
 import io
 import pkgutil
 import re
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -35,7 +36,9 @@ def docstring_examples() -> list[doctest.DocTest]:
 def sandbox(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Sandbox]:
     """A folder of one's own, and an environment in which ``Client()`` finds a sandbox."""
     monkeypatch.chdir(tmp_path)
-    # A client that is made from the environment alone waits on the real clock, so its first look should be enough.
+    # A client that is made from the environment alone waits on the real clock: once, and only for a moment.
+    sleep = time.sleep
+    monkeypatch.setattr("time.sleep", lambda seconds: sleep(min(seconds, 0.001)))
     with Sandbox(polls=1) as sandbox:
         for variable, setting in VARIABLES.items():
             monkeypatch.setenv(f"KHOROS_ANALYTICS_{variable}", sandbox.settings[setting])

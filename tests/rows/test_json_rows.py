@@ -19,6 +19,7 @@ from khoros_analytics._rows.source import open_export
 PARSERS = ["with orjson", "without orjson"] if importlib.util.find_spec("orjson") else ["without orjson"]
 PIECES = [1, 17, 300, 1 << 16]
 SIZES = st.sampled_from(PIECES)
+SMALL_PIECE = 1 << 14
 
 
 def cut(patch, piece, parser):
@@ -41,6 +42,12 @@ def parser(request, monkeypatch):
 def pieces(request, monkeypatch):
     """How much is read at once: nothing may depend on it."""
     cut(monkeypatch, request.param, "")
+
+
+@pytest.fixture
+def small_pieces(monkeypatch):
+    """A quarter of what is usually read at once, so that a file need not have megabytes to be large."""
+    cut(monkeypatch, SMALL_PIECE, "")
 
 
 def exactly(found, wanted):
@@ -104,10 +111,10 @@ def test_shapes_and_layouts(shape, ways, parser, pieces):
 
 
 @pytest.mark.parametrize("shape", [shape for shape in SHAPES if SHAPES[shape]])
-def test_large_files(shape, ways, parser):
+def test_large_files(shape, ways, parser, small_pieces):
     """So they are in files much longer than what is read at once."""
     for layout in LAYOUTS:
-        rows = SHAPES[shape] * (1 + 200_000 // len(written(SHAPES[shape], layout)))
+        rows = SHAPES[shape] * (1 + 3 * SMALL_PIECE // len(written(SHAPES[shape], layout)))
         assert exactly(ways.rows(written(rows, layout)), rows), layout
 
 
@@ -121,11 +128,11 @@ def test_white_space(space, ways, parser, pieces):
     assert ways.rows(f"{space}[{space}]{space}") == []
 
 
-@pytest.mark.parametrize("size", [100, 70_000, 1_100_000, 3_000_000])
+@pytest.mark.parametrize("size", [100, 1.1 * SMALL_PIECE, 17 * SMALL_PIECE, 45 * SMALL_PIECE])
 @pytest.mark.parametrize("filler", ["x", '},{"', "\\", "🎉"])
-def test_huge_rows(filler, size, ways, parser):
+def test_huge_rows(filler, size, ways, parser, small_pieces):
     """A row may be many times longer than what is read at once, and its neighbours stay as they are."""
-    rows = [*FLAT, {"A": filler * (size // len(filler))}, *FLAT, {"A": [{"B": 1}] * (size // 10)}, *FLAT]
+    rows = [*FLAT, {"A": filler * int(size / len(filler))}, *FLAT, {"A": [{"B": 1}] * int(size / 10)}, *FLAT]
     assert ways.rows(json.dumps(rows)) == rows
     assert ways.rows(json.dumps(rows, separators=(",", ":"))) == rows
 
@@ -291,9 +298,9 @@ def test_rows_are_those_of_the_standard_library(ways, rows, layout, piece, parse
 @given(ARRAYS.filter(bool), st.sampled_from(["compact", "with spaces", "indented"]), st.sampled_from(PARSERS))
 def test_many_rows_are_those_of_the_standard_library(ways, rows, layout, parser):
     """So they are in files that are longer than what is read at once."""
-    text = written(rows * (1 + 150_000 // len(written(rows, layout))), layout)
+    text = written(rows * (1 + 3 * SMALL_PIECE // len(written(rows, layout))), layout)
     with pytest.MonkeyPatch.context() as patch:
-        cut(patch, 1 << 16, parser)
+        cut(patch, SMALL_PIECE, parser)
         found = ways.rows(text)
     assert exactly(found, json.loads(text))
 
