@@ -271,34 +271,42 @@ MISTAKES = [
 ]
 
 
-def run_checker(name, path, tmp_path):
-    """Let a checker read one file; return its exit code, the lines that it refuses, and all it says."""
-    command = [*CHECKERS[name], *([str(tmp_path / "cache")] if name == "mypy" else []), str(path)]
-    found = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+HEAD = ["from khoros_analytics import Client, Metrics", "", "client = Client()"]
+EACH_CHECKER = pytest.mark.parametrize(
+    "findings", [pytest.param(name, marks=pytest.mark.xdist_group(name)) for name in CHECKERS], indirect=True
+)
+
+
+@pytest.fixture(scope="session")
+def findings(request, tmp_path_factory):
+    """Let a checker read the right calls and the mistakes in one go: the lines that it refuses, and all it says."""
+    folder = tmp_path_factory.mktemp("checker")
+    (folder / "mistakes.py").write_text("\n".join([*HEAD, *MISTAKES]) + "\n")
+    command = [*CHECKERS[request.param], *([str(folder / "cache")] if request.param == "mypy" else [])]
+    paths = [str(TESTS / "typing" / "api.py"), "mistakes.py"]
+    found = subprocess.run([*command, *paths], cwd=folder, capture_output=True, text=True, check=False)
     said = found.stdout + found.stderr
-    lines = {int(line) for line in re.findall(rf"{path.name}:(\d+):.*\berror\b", said)}
-    return found.returncode, lines, said
+    refused = {(name, int(line)) for name, line in re.findall(r"(\w+\.py):(\d+):.*\berror\b", said)}
+    return refused, said
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("checker", CHECKERS)
-def test_types(checker, tmp_path):
+@EACH_CHECKER
+def test_types(findings):
     """mypy and pyright see the types that tests/typing/api.py states."""
-    code, lines, said = run_checker(checker, TESTS / "typing" / "api.py", tmp_path)
-    assert (code, lines) == (0, set()), said
+    refused, said = findings
+    assert {name for name, _ in refused} == {"mistakes.py"}, said
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("checker", CHECKERS)
-def test_mistakes(checker, tmp_path):
+@EACH_CHECKER
+def test_mistakes(findings):
     """mypy and pyright refuse each of the mistakes, line by line."""
-    path = tmp_path / "mistakes.py"
-    head = ["from khoros_analytics import Client, Metrics", "", "client = Client()"]
-    path.write_text("\n".join([*head, *MISTAKES]) + "\n")
-    _, lines, said = run_checker(checker, path, tmp_path)
-    accepted = {number: line for number, line in enumerate(MISTAKES, len(head) + 1) if number not in lines}
+    refused, said = findings
+    lines = {line for name, line in refused if name == "mistakes.py"}
+    accepted = {number: line for number, line in enumerate(MISTAKES, len(HEAD) + 1) if number not in lines}
     assert accepted == {}, said
-    assert lines <= set(range(len(head) + 1, len(head) + len(MISTAKES) + 1)), said
+    assert lines <= set(range(len(HEAD) + 1, len(HEAD) + len(MISTAKES) + 1)), said
 
 
 def test_typed_examples_are_complete():
