@@ -35,7 +35,6 @@ def all_together(crowd):
     return run
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(("count", "limit"), [(32, 20), (8, 5)])
 def test_many_threads_share_a_client(run, folder, crowd, all_together, count, limit):  # noqa: PLR0917 - fixtures
     """Many threads each get their own file from one client; no 60 seconds hold more requests than the quota, which is
@@ -71,7 +70,6 @@ def test_threads_with_clients_of_their_own(run, crowd, all_together):
     assert busiest_minute(world) == 20
 
 
-@pytest.mark.slow
 def test_first_come_first_served(run, crowd, all_together):
     """Nobody is overtaken for long: with one request a minute, each of the threads gets its turn."""
     world = run({"clock": crowd}, requests_per_minute=1, request_deadline=3600)
