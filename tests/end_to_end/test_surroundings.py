@@ -3,7 +3,6 @@
 import errno
 import fcntl
 import os
-import signal
 import threading
 
 import pytest
@@ -61,28 +60,42 @@ def test_certificates_that_are_not_there(run, monkeypatch):
     assert caught.value.may_have_started is False
 
 
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system cannot fork")
-@pytest.mark.filterwarnings("ignore::DeprecationWarning")
-def test_a_fork(run, folder):
-    """Children of a fork do not share the parent's connections: each gets the bytes of its own job."""
-    world = run({"keep_alive": True})
-    jobs = [world.ready(metrics=[f"COLUMN_{number}"]) for number in range(4)]
-    world.client.teams()
+# A process of its own has no other threads, whose locks a fork would copy in whatever state they are.
+_FORKS = """
+import faulthandler, traceback
+
+def download(job, path):
+    status = 1
+    try:
+        faulthandler.dump_traceback_later(20, exit=True)
+        job.download(path)
+        status = 0
+    except BaseException:
+        traceback.print_exc()
+    finally:
+        sys.stderr.flush()
+        os._exit(status)
+
+with connect() as client:
+    jobs = [client.conversation(*WINDOW, metrics=[f"COLUMN_{number}"]).wait() for number in range(4)]
+    client.teams()
     children = []
     for number, job in enumerate(jobs):
-        child = os.fork()
-        if child == 0:
-            signal.alarm(30)  # a child that hangs ends, and the test with it
-            try:
-                job.download(folder / f"{number}.csv")
-            finally:
-                os._exit(0)
-        children.append(child)
-    for child in children:
-        os.waitpid(child, 0)
-    assert [(folder / f"{number}.csv").read_bytes() for number in range(4)] == [
-        export.content() for export in world.sandbox.exports
-    ]
+        children.append(os.fork())
+        if children[-1] == 0:
+            download(job, ARGUMENTS["names"][number])
+    say(statuses=[os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children])
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system cannot fork")
+def test_a_fork(run, folder, launch):
+    """Children of a fork do not share the parent's connections: each gets the bytes of its own job."""
+    world = run({"keep_alive": True, "polls": 1})
+    paths = [folder / f"{number}.csv" for number in range(4)]
+    facts = launch(world, _FORKS, names=list(map(str, paths))).facts()
+    assert facts["statuses"] == [0] * 4, facts["log"]
+    assert [path.read_bytes() for path in paths] == [export.content() for export in world.sandbox.exports]
 
 
 def test_a_proxy_and_this_machine(world, monkeypatch):
