@@ -173,6 +173,10 @@ shaped = st.tuples(st.just(MARK), st.sampled_from(["conversation", "x"]) | junk,
 @example([MARK, "conversation", "w", "r", float("nan"), [0, 1, "UTC"], []])
 @example([MARK, "conversation", "w", "r", 0, [0, 10**30, "UTC"], []])
 @example([MARK, "conversation", "w", "r", 0, [5, 1, "UTC"], []])
+@example([MARK, "conversation", "w", "r", 0, {}, []])
+@example([MARK, [], "w", "r", 0, [0, 1, "UTC"], []])
+@example([MARK, {}, "w", "r", 0, [0, 1, "UTC"], {}])
+@example([MARK, None, "w", "r", None, [0, 1, None], None])
 @example(b"[" * 100_000)
 def test_forged(parts):
     """Whatever is packed into a token's form, it is a job that can be shown, or a ParameterError."""
