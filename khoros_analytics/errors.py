@@ -28,7 +28,7 @@ link.
 """
 
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, TypedDict, Unpack
 
 __all__ = [
     "ApiError",
@@ -82,6 +82,13 @@ class FailedJob(Protocol):
         ...
 
 
+class _About(TypedDict, total=False):
+    """What every error may be told beside its message."""
+
+    job: FailedJob | None
+    may_have_started: bool | None
+
+
 class KhorosError(Exception):
     """The root of the tree: catch it to catch everything that this library raises on purpose.
 
@@ -132,8 +139,8 @@ class ParameterError(KhorosError, ValueError):
         problems: One sentence for each wrong argument.
     """
 
-    def __init__(self, message: str, *, problems: tuple[str, ...] = (), job: FailedJob | None = None) -> None:
-        super().__init__(message, job=job)
+    def __init__(self, message: str, *, problems: tuple[str, ...] = (), **about: Unpack[_About]) -> None:
+        super().__init__(message, **about)
         self.problems: tuple[str, ...] = problems or (message,)
 
 
@@ -144,15 +151,8 @@ class TransportError(KhorosError, ConnectionError):
         transient: Whether the same call may well succeed a little later.
     """
 
-    def __init__(
-        self,
-        message: str,
-        *,
-        transient: bool = True,
-        job: FailedJob | None = None,
-        may_have_started: bool | None = None,
-    ) -> None:
-        super().__init__(message, job=job, may_have_started=may_have_started)
+    def __init__(self, message: str, *, transient: bool = True, **about: Unpack[_About]) -> None:
+        super().__init__(message, **about)
         self.transient = transient
 
 
@@ -161,6 +161,7 @@ class ApiError(KhorosError):
 
     Attributes:
         status_code: The HTTP status of that answer, or None where no request was made.
+        retry_after: The seconds that the server asks to wait, or None where it does not say.
     """
 
     def __init__(
@@ -168,11 +169,12 @@ class ApiError(KhorosError):
         message: str,
         *,
         status_code: int | None = None,
-        job: FailedJob | None = None,
-        may_have_started: bool | None = None,
+        retry_after: float | None = None,
+        **about: Unpack[_About],
     ) -> None:
-        super().__init__(message, job=job, may_have_started=may_have_started)
+        super().__init__(message, **about)
         self.status_code = status_code
+        self.retry_after = retry_after
 
 
 class AuthenticationError(ApiError):
@@ -184,43 +186,11 @@ class RequestRejectedError(ApiError):
 
 
 class RateLimitError(ApiError):
-    """The server says that there were too many requests (429).
-
-    Attributes:
-        retry_after: The seconds that the server asks to wait, or None where it does not say.
-    """
-
-    def __init__(
-        self,
-        message: str,
-        *,
-        retry_after: float | None = None,
-        status_code: int | None = 429,
-        job: FailedJob | None = None,
-        may_have_started: bool | None = None,
-    ) -> None:
-        super().__init__(message, status_code=status_code, job=job, may_have_started=may_have_started)
-        self.retry_after = retry_after
+    """The server says that there were too many requests (429); ``retry_after`` where it says when to come back."""
 
 
 class ServerError(ApiError):
-    """The server or a gateway before it failed (5xx).
-
-    Attributes:
-        retry_after: The seconds that the server asks to wait, or None where it does not say.
-    """
-
-    def __init__(
-        self,
-        message: str,
-        *,
-        retry_after: float | None = None,
-        status_code: int | None = None,
-        job: FailedJob | None = None,
-        may_have_started: bool | None = None,
-    ) -> None:
-        super().__init__(message, status_code=status_code, job=job, may_have_started=may_have_started)
-        self.retry_after = retry_after
+    """The server or a gateway before it failed (5xx); ``retry_after`` where it says when to come back."""
 
 
 class UnexpectedReplyError(ApiError):
@@ -268,10 +238,9 @@ class TargetError(DownloadError, OSError):
         *,
         path: Path | None = None,
         errno: int | None = None,
-        job: FailedJob | None = None,
-        may_have_started: bool | None = None,
+        **about: Unpack[_About],
     ) -> None:
-        super().__init__(message, job=job, may_have_started=may_have_started)
+        super().__init__(message, **about)
         self.path = path
         self.errno = errno
 
@@ -301,9 +270,8 @@ class ExportFormatError(DownloadError, ValueError):
         *,
         row: int | None = None,
         offset: int | None = None,
-        job: FailedJob | None = None,
-        may_have_started: bool | None = None,
+        **about: Unpack[_About],
     ) -> None:
-        super().__init__(message, job=job, may_have_started=may_have_started)
+        super().__init__(message, **about)
         self.row = row
         self.offset = offset

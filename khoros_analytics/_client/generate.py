@@ -90,31 +90,36 @@ def load_table() -> ModuleType:
 
 def render(reports: list[Any]) -> str:
     """Return the whole file."""
+    names = metric_names(reports)
+    groups = {name: report for report, name in zip(reversed(reports), reversed(names.values()), strict=True)}
     parts = [HEADER]
-    parts += [metric_type(report) for report in reports]
-    parts += [metric_constants(report) for report in reports]
-    parts += [metrics_class(reports), BASE]
-    parts += [method(report) for report in reports]
+    parts += [metric_type(name, groups[name]) for name in dict.fromkeys(names.values())]
+    parts += [metric_constants(name, groups[name]) for name in dict.fromkeys(names.values())]
+    parts += [metrics_class(names), BASE]
+    parts += [method(report, names[report.name]) for report in reports]
     return "".join(parts)
 
 
-def class_name(report: Any) -> str:
-    return "".join(word.capitalize() for word in report.name.split("_")) + "Metric"
+def metric_names(reports: list[Any]) -> dict[str, str]:
+    """Return the name of each report's type of metrics; reports of which the same metrics are known share one."""
+    return {
+        report.name: "CommonMetric"
+        if sum(report.metrics == other.metrics for other in reports) > 1
+        else "".join(word.capitalize() for word in report.name.split("_")) + "Metric"
+        for report in reports
+    }
 
 
-def metric_type(report: Any) -> str:
+def metric_type(name: str, report: Any) -> str:
     texts = [text for metric in report.metrics for text in (metric.name, metric.label) if text]
     lines = "".join(f"    {quoted(text)},\n" for text in dict.fromkeys(texts))
-    return f"\n{class_name(report)}: TypeAlias = Literal[\n{lines}]\n"
+    return f"\n{name}: TypeAlias = Literal[\n{lines}]\n"
 
 
-def metric_constants(report: Any) -> str:
-    lines = [
-        f'\n\nclass _{class_name(report)}s:\n    """Metrics of the report {report.title} that a source names."""\n'
-    ]
-    for metric in report.metrics:
-        name = constant(metric.name)
-        lines.append(f"\n    {name}: Final = {quoted(metric.name)}")
+def metric_constants(name: str, report: Any) -> str:
+    whose = "all reports" if name == "CommonMetric" else f"the report {report.title}"
+    lines = [f'\n\nclass _{name}s:\n    """Metrics of {whose} that a source names."""\n']
+    lines += [f"\n    {constant(metric.name)}: Final = {quoted(metric.name)}" for metric in report.metrics]
     return "".join(lines) + "\n"
 
 
@@ -123,8 +128,8 @@ def constant(name: str) -> str:
     return f"{upper}_" if keyword.iskeyword(upper) else upper
 
 
-def metrics_class(reports: list[Any]) -> str:
-    lines = "".join(f"    {report.name}: Final = _{class_name(report)}s\n" for report in reports)
+def metrics_class(names: dict[str, str]) -> str:
+    lines = "".join(f"    {report}: Final = _{name}s\n" for report, name in names.items())
     return (
         '\n\nclass Metrics:\n    """The metrics that some source names, as constants, report by report.\n\n'
         "    Each company has its own columns, and the vendor's full list is not public: any other metric may be\n"
@@ -143,10 +148,10 @@ def keywords(report: Any) -> dict[str, Any]:
     return dict(sorted(rows.items(), key=lambda item: item[0] not in report.required))
 
 
-def annotation(report: Any, row: Any) -> str:
+def annotation(row: Any, metric: str) -> str:
     kind = row.kind.name
     if row.name == "metrics":
-        return f"{class_name(report)} | str | Iterable[{class_name(report)} | str]"
+        return f"{metric} | str | Iterable[{metric} | str]"
     if row.name == "format":
         return literal([*row.choices, *(choice.upper() for choice in row.choices)])
     return {
@@ -165,11 +170,11 @@ def literal(choices: Any) -> str:
     return f"Literal[{', '.join(map(quoted, choices))}]"
 
 
-def method(report: Any) -> str:
+def method(report: Any, metric: str) -> str:
     rows = keywords(report)
     lines = [f"\n    def {report.name}(\n        self,\n        start: Moment,\n        end: Moment,\n        *,\n"]
     for name, row in rows.items():
-        kind = annotation(report, row)
+        kind = annotation(row, metric)
         if name == "format":
             lines.append(f'        format: {kind} = "csv",\n')
         elif name in report.required:

@@ -16,12 +16,7 @@ Text: TypeAlias = str | int
 Texts: TypeAlias = str | int | Iterable[str | int]
 """One id, or several."""
 
-AuthorMetric: TypeAlias = Literal[
-    "TIME_ZONE",
-    "Time Zone",
-]
-
-CombinedMetric: TypeAlias = Literal[
+CommonMetric: TypeAlias = Literal[
     "TIME_ZONE",
     "Time Zone",
 ]
@@ -37,35 +32,10 @@ ConversationMetric: TypeAlias = Literal[
     "Time Zone",
 ]
 
-ConversationActionsMetric: TypeAlias = Literal[
-    "TIME_ZONE",
-    "Time Zone",
-]
-
-ConversationHistoryActionMetric: TypeAlias = Literal[
-    "TIME_ZONE",
-    "Time Zone",
-]
-
-IncomingPostMetric: TypeAlias = Literal[
-    "TIME_ZONE",
-    "Time Zone",
-]
-
 RawAgentStatesMetric: TypeAlias = Literal[
     "agent_name",
     "agent_email",
     "agent_id",
-    "TIME_ZONE",
-    "Time Zone",
-]
-
-RawBrandPostsMetric: TypeAlias = Literal[
-    "TIME_ZONE",
-    "Time Zone",
-]
-
-RawExpertHelpMetric: TypeAlias = Literal[
     "TIME_ZONE",
     "Time Zone",
 ]
@@ -108,35 +78,9 @@ ResponseMetric: TypeAlias = Literal[
     "Time Zone",
 ]
 
-ResponseApprovalMetric: TypeAlias = Literal[
-    "TIME_ZONE",
-    "Time Zone",
-]
 
-TeamPerformanceMetric: TypeAlias = Literal[
-    "TIME_ZONE",
-    "Time Zone",
-]
-
-TeamPerformanceIntervalMetric: TypeAlias = Literal[
-    "TIME_ZONE",
-    "Time Zone",
-]
-
-UserMetric: TypeAlias = Literal[
-    "TIME_ZONE",
-    "Time Zone",
-]
-
-
-class _AuthorMetrics:
-    """Metrics of the report Raw Author that a source names."""
-
-    TIME_ZONE: Final = "TIME_ZONE"
-
-
-class _CombinedMetrics:
-    """Metrics of the report Combined Raw Export that a source names."""
+class _CommonMetrics:
+    """Metrics of all reports that a source names."""
 
     TIME_ZONE: Final = "TIME_ZONE"
 
@@ -150,42 +94,12 @@ class _ConversationMetrics:
     TIME_ZONE: Final = "TIME_ZONE"
 
 
-class _ConversationActionsMetrics:
-    """Metrics of the report Conversation Actions Export that a source names."""
-
-    TIME_ZONE: Final = "TIME_ZONE"
-
-
-class _ConversationHistoryActionMetrics:
-    """Metrics of the report Conversation History Action that a source names."""
-
-    TIME_ZONE: Final = "TIME_ZONE"
-
-
-class _IncomingPostMetrics:
-    """Metrics of the report Raw Incoming Post that a source names."""
-
-    TIME_ZONE: Final = "TIME_ZONE"
-
-
 class _RawAgentStatesMetrics:
     """Metrics of the report Agent State Export that a source names."""
 
     AGENT_NAME: Final = "agent_name"
     AGENT_EMAIL: Final = "agent_email"
     AGENT_ID: Final = "agent_id"
-    TIME_ZONE: Final = "TIME_ZONE"
-
-
-class _RawBrandPostsMetrics:
-    """Metrics of the report Raw Brand Posts Export that a source names."""
-
-    TIME_ZONE: Final = "TIME_ZONE"
-
-
-class _RawExpertHelpMetrics:
-    """Metrics of the report Help Requests that a source names."""
-
     TIME_ZONE: Final = "TIME_ZONE"
 
 
@@ -228,30 +142,6 @@ class _ResponseMetrics:
     TIME_ZONE: Final = "TIME_ZONE"
 
 
-class _ResponseApprovalMetrics:
-    """Metrics of the report Raw Response Approval that a source names."""
-
-    TIME_ZONE: Final = "TIME_ZONE"
-
-
-class _TeamPerformanceMetrics:
-    """Metrics of the report Team Performance that a source names."""
-
-    TIME_ZONE: Final = "TIME_ZONE"
-
-
-class _TeamPerformanceIntervalMetrics:
-    """Metrics of the report Team Performance Interval that a source names."""
-
-    TIME_ZONE: Final = "TIME_ZONE"
-
-
-class _UserMetrics:
-    """Metrics of the report User that a source names."""
-
-    TIME_ZONE: Final = "TIME_ZONE"
-
-
 class Metrics:
     """The metrics that some source names, as constants, report by report.
 
@@ -263,20 +153,20 @@ class Metrics:
         'CONVERSATION_ID'
     """
 
-    author: Final = _AuthorMetrics
-    combined: Final = _CombinedMetrics
+    author: Final = _CommonMetrics
+    combined: Final = _CommonMetrics
     conversation: Final = _ConversationMetrics
-    conversation_actions: Final = _ConversationActionsMetrics
-    conversation_history_action: Final = _ConversationHistoryActionMetrics
-    incoming_post: Final = _IncomingPostMetrics
+    conversation_actions: Final = _CommonMetrics
+    conversation_history_action: Final = _CommonMetrics
+    incoming_post: Final = _CommonMetrics
     raw_agent_states: Final = _RawAgentStatesMetrics
-    raw_brand_posts: Final = _RawBrandPostsMetrics
-    raw_expert_help: Final = _RawExpertHelpMetrics
+    raw_brand_posts: Final = _CommonMetrics
+    raw_expert_help: Final = _CommonMetrics
     response: Final = _ResponseMetrics
-    response_approval: Final = _ResponseApprovalMetrics
-    team_performance: Final = _TeamPerformanceMetrics
-    team_performance_interval: Final = _TeamPerformanceIntervalMetrics
-    user: Final = _UserMetrics
+    response_approval: Final = _CommonMetrics
+    team_performance: Final = _CommonMetrics
+    team_performance_interval: Final = _CommonMetrics
+    user: Final = _CommonMetrics
 
 
 class ReportMethods(ABC):
@@ -301,7 +191,7 @@ class ReportMethods(ABC):
         start: Moment,
         end: Moment,
         *,
-        metrics: AuthorMetric | str | Iterable[AuthorMetric | str] | None = None,
+        metrics: CommonMetric | str | Iterable[CommonMetric | str] | None = None,
         format: Literal["csv", "json", "CSV", "JSON"] = "csv",
         locale: str | None = None,
         timezone: str | ZoneInfo | None = None,
@@ -378,7 +268,7 @@ class ReportMethods(ABC):
         start: Moment,
         end: Moment,
         *,
-        metrics: CombinedMetric | str | Iterable[CombinedMetric | str] | None = None,
+        metrics: CommonMetric | str | Iterable[CommonMetric | str] | None = None,
         format: Literal["csv", "json", "CSV", "JSON"] = "csv",
         locale: str | None = None,
         timezone: str | ZoneInfo | None = None,
@@ -536,7 +426,7 @@ class ReportMethods(ABC):
         start: Moment,
         end: Moment,
         *,
-        metrics: ConversationActionsMetric | str | Iterable[ConversationActionsMetric | str] | None = None,
+        metrics: CommonMetric | str | Iterable[CommonMetric | str] | None = None,
         format: Literal["csv", "json", "CSV", "JSON"] = "csv",
         locale: str | None = None,
         timezone: str | ZoneInfo | None = None,
@@ -613,7 +503,7 @@ class ReportMethods(ABC):
         start: Moment,
         end: Moment,
         *,
-        metrics: ConversationHistoryActionMetric | str | Iterable[ConversationHistoryActionMetric | str] | None = None,
+        metrics: CommonMetric | str | Iterable[CommonMetric | str] | None = None,
         format: Literal["csv", "json", "CSV", "JSON"] = "csv",
         locale: str | None = None,
         timezone: str | ZoneInfo | None = None,
@@ -694,7 +584,7 @@ class ReportMethods(ABC):
         start: Moment,
         end: Moment,
         *,
-        metrics: IncomingPostMetric | str | Iterable[IncomingPostMetric | str] | None = None,
+        metrics: CommonMetric | str | Iterable[CommonMetric | str] | None = None,
         format: Literal["csv", "json", "CSV", "JSON"] = "csv",
         locale: str | None = None,
         timezone: str | ZoneInfo | None = None,
@@ -851,7 +741,7 @@ class ReportMethods(ABC):
         start: Moment,
         end: Moment,
         *,
-        metrics: RawBrandPostsMetric | str | Iterable[RawBrandPostsMetric | str] | None = None,
+        metrics: CommonMetric | str | Iterable[CommonMetric | str] | None = None,
         format: Literal["csv", "json", "CSV", "JSON"] = "csv",
         locale: str | None = None,
         timezone: str | ZoneInfo | None = None,
@@ -932,7 +822,7 @@ class ReportMethods(ABC):
         start: Moment,
         end: Moment,
         *,
-        metrics: RawExpertHelpMetric | str | Iterable[RawExpertHelpMetric | str] | None = None,
+        metrics: CommonMetric | str | Iterable[CommonMetric | str] | None = None,
         format: Literal["csv", "json", "CSV", "JSON"] = "csv",
         locale: str | None = None,
         timezone: str | ZoneInfo | None = None,
@@ -1086,7 +976,7 @@ class ReportMethods(ABC):
         start: Moment,
         end: Moment,
         *,
-        metrics: ResponseApprovalMetric | str | Iterable[ResponseApprovalMetric | str] | None = None,
+        metrics: CommonMetric | str | Iterable[CommonMetric | str] | None = None,
         format: Literal["csv", "json", "CSV", "JSON"] = "csv",
         locale: str | None = None,
         timezone: str | ZoneInfo | None = None,
@@ -1170,7 +1060,7 @@ class ReportMethods(ABC):
         start: Moment,
         end: Moment,
         *,
-        metrics: TeamPerformanceMetric | str | Iterable[TeamPerformanceMetric | str] | None = None,
+        metrics: CommonMetric | str | Iterable[CommonMetric | str] | None = None,
         format: Literal["csv", "json", "CSV", "JSON"] = "csv",
         locale: str | None = None,
         timezone: str | ZoneInfo | None = None,
@@ -1255,7 +1145,7 @@ class ReportMethods(ABC):
         end: Moment,
         *,
         time_interval: timedelta,
-        metrics: TeamPerformanceIntervalMetric | str | Iterable[TeamPerformanceIntervalMetric | str] | None = None,
+        metrics: CommonMetric | str | Iterable[CommonMetric | str] | None = None,
         format: Literal["csv", "json", "CSV", "JSON"] = "csv",
         locale: str | None = None,
         timezone: str | ZoneInfo | None = None,
@@ -1342,7 +1232,7 @@ class ReportMethods(ABC):
         start: Moment,
         end: Moment,
         *,
-        metrics: UserMetric | str | Iterable[UserMetric | str] | None = None,
+        metrics: CommonMetric | str | Iterable[CommonMetric | str] | None = None,
         format: Literal["csv", "json", "CSV", "JSON"] = "csv",
         locale: str | None = None,
         agent_ids: Texts | None = None,

@@ -11,13 +11,7 @@ __all__ = ["create_call", "download_call", "status_call"]
 
 
 def create_call(base: BaseUrl, request: ExportRequest, company_key: str) -> Call:
-    """Return the call that starts an export.
-
-    Args:
-        base: Where the API is.
-        request: What to export.
-        company_key: The company's key; always in the query.
-    """
+    """Return the call that starts an export; the company key is always in the query."""
     report = request.report
     pairs = request.pairs
     query: Pairs = pairs
@@ -37,17 +31,7 @@ def create_call(base: BaseUrl, request: ExportRequest, company_key: str) -> Call
 
 
 def status_call(base: BaseUrl, subject: str, created: Created, company_key: str) -> Call:
-    """Return the call that asks for a job's status.
-
-    Args:
-        base: Where the API is.
-        subject: The job, for messages.
-        created: Its identity; a status URL that the server gave is followed as it stands.
-        company_key: The company's key, for a job whose status URL is not known.
-
-    Raises:
-        UntrustedUrlError: The server's status URL must not be followed.
-    """
+    """Return the call for a job's status; a status URL that the server gave is followed, or is an UntrustedUrlError."""
     if created.status_url:
         return Call(Phase.STATUS, subject, "GET", base.target(created.status_url))
     url = base.api("reports", "report", created.workflow_id, created.run_id, "status")
@@ -55,15 +39,5 @@ def status_call(base: BaseUrl, subject: str, created: Created, company_key: str)
 
 
 def download_call(base: BaseUrl, subject: str, url: str, headers: Mapping[str, str]) -> Call:
-    """Return the call that fetches a file.
-
-    Args:
-        base: Where the API is.
-        subject: The job, for messages.
-        url: The link, as the server gave it.
-        headers: What to send beside the usual headers.
-
-    Raises:
-        UntrustedUrlError: The link must not be followed.
-    """
+    """Return the call that fetches a file; an UntrustedUrlError for a link that must not be followed."""
     return Call(Phase.DOWNLOAD, subject, "GET", base.target(url), headers=headers)

@@ -54,23 +54,12 @@ Row = TypeVar("Row", Team, TimeZone)
 
 
 def lookup_call(base: BaseUrl, what: str, path: tuple[str, ...], query: Pairs) -> Call:
-    """Return the call for one of the API's lists.
-
-    Args:
-        base: Where the API is.
-        what: What is listed, for messages.
-        path: Its path, segment by segment.
-        query: What is asked for.
-    """
+    """Return the call for one of the API's lists; ``what`` is its name in messages, ``path`` its segments."""
     return Call(Phase.LOOKUP, what, "GET", Target(base.api(*path), is_api=True), query)
 
 
 def parse_rows(call: Call, reply: Reply, row: type[Row]) -> list[Row]:
-    """Read a list of teams or time zones. Fields that are not documented are left out.
-
-    Raises:
-        ApiError: One of its kinds.
-    """
+    """Return the rows of a list; fields that are not documented are left out."""
     result = unwrap(call, reply)
     if not isinstance(result, list):
         unexpected(call, reply, "its answer is not a list")

@@ -26,17 +26,7 @@ class Phase(Enum):
 
 @frozen(eq=False)
 class Call:
-    """One request, before it is sent.
-
-    Attributes:
-        phase: What it is for.
-        subject: What it is about, for messages.
-        method: The HTTP verb.
-        target: Where it goes.
-        query: What is added to the URL.
-        form: What is sent as a form body, or None for no body.
-        headers: What is sent beside the usual headers.
-    """
+    """One request, before it is sent. ``subject`` is what messages call it; ``form`` is None where there is no body."""
 
     phase: Phase
     subject: str
@@ -54,14 +44,7 @@ class Call:
 
 @frozen(eq=False)
 class Reply:
-    """One answer, read whole.
-
-    Attributes:
-        status_code: Its HTTP status.
-        body: Its bytes.
-        retry_after: What the server asks to wait, in seconds, or None.
-        redact: Keeps secrets out of excerpts.
-    """
+    """One answer, read whole. ``retry_after`` is in seconds; ``redact`` keeps secrets out of excerpts."""
 
     status_code: int
     body: bytes = field(repr=False)
@@ -130,13 +113,7 @@ class Status:
 
 @frozen
 class Created:
-    """The server's answer to a creation call.
-
-    Attributes:
-        workflow_id: The first half of the job's identity.
-        run_id: The second half; it may hold ``/``, ``+`` and ``=``.
-        status_url: Where to ask for the job's status, or an empty text.
-    """
+    """The server's answer to a creation call: the job's two ids, and where to ask for its status, if it says so."""
 
     workflow_id: str
     run_id: str

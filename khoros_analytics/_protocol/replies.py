@@ -20,16 +20,14 @@ __all__ = ["parse_created", "parse_retry_after", "parse_status", "raise_for_stat
 
 log = logging.getLogger("khoros_analytics")
 
-_LONGEST_TEXT = 8192  # characters of a server's text that are looked at
-_LONGEST = 1e9  # seconds; a header may hold any number of digits
+MAX_TEXT = 8192
+"""How many characters of a server's text are read for a message."""
+MAX_RETRY_AFTER = 1e9
+"""The longest wait that a header is taken for, in seconds; it may hold any number of digits."""
 
 
 def parse_created(call: Call, reply: Reply) -> Created:
-    """Read the answer to a creation call.
-
-    Raises:
-        ApiError: One of its kinds, with ``may_have_started``.
-    """
+    """Return the ids in the answer to a creation call, or raise one kind of ApiError with ``may_have_started``."""
     result = _job_object(call, reply, unwrap(call, reply))
     info = result.get("jobInfo", result)
     if not isinstance(info, dict) or not all(
@@ -40,16 +38,7 @@ def parse_created(call: Call, reply: Reply) -> Created:
 
 
 def parse_status(call: Call, reply: Reply, created: Created) -> Status:
-    """Read the answer to a status call.
-
-    Args:
-        call: What was asked.
-        reply: What came back.
-        created: The job that was asked for; an answer about another one is none.
-
-    Raises:
-        ApiError: One of its kinds.
-    """
+    """Return the status in the answer to a status call, or raise one kind of ApiError, as for another job's status."""
     result = _job_object(call, reply, unwrap(call, reply))
     info, about = result.get("jobInfo") or {}, result.get("result")
     if not isinstance(about, dict) or not isinstance(info, dict):
@@ -74,11 +63,7 @@ def parse_status(call: Call, reply: Reply, created: Created) -> Status:
 
 
 def raise_for_status(call: Call, reply: Reply) -> None:
-    """Raise the error that an HTTP status stands for; return for a 2xx.
-
-    Raises:
-        ApiError: One of its kinds, with the status and a short excerpt of the body.
-    """
+    """Raise the ApiError that an HTTP status stands for, with a short excerpt of the body; return for a 2xx."""
     code = reply.status_code
     if code in (401, 403):
         _raise(
@@ -87,6 +72,7 @@ def raise_for_status(call: Call, reply: Reply) -> None:
     if code == 429:
         raise RateLimitError(
             _told(call, reply, "says that there were too many requests" + _asked_to_wait(reply)),
+            status_code=code,
             retry_after=reply.retry_after,
             may_have_started=_started(call, started=False),
         )
@@ -112,19 +98,11 @@ def raise_for_status(call: Call, reply: Reply) -> None:
 
 
 def parse_retry_after(text: str | None, now: float) -> float | None:
-    """Read a Retry-After header, in either of its two forms.
-
-    Args:
-        text: Seconds, or a date.
-        now: The present moment, in seconds since 1970 UTC.
-
-    Returns:
-        The seconds to wait, or None where there is no readable header.
-    """
+    """Return the seconds that a Retry-After header names, as a number or a date; None where it cannot be read."""
     if not text:
         return None
     try:
-        return min(float(text), _LONGEST) if text.strip().isdecimal() else _until(text, now)
+        return min(float(text), MAX_RETRY_AFTER) if text.strip().isdecimal() else _until(text, now)
     except (ValueError, OverflowError, TypeError):
         return None
 
@@ -190,7 +168,7 @@ def _text(value: object) -> str | None:
 def _cleaned(reply: Reply, value: object) -> str | None:
     if value is None:
         return None
-    text = " ".join(reply.redact(str(value)[:_LONGEST_TEXT]).split())
+    text = " ".join(reply.redact(str(value)[:MAX_TEXT]).split())
     return text if len(text) <= 2 * EXCERPT else text[: 2 * EXCERPT] + "..."
 
 

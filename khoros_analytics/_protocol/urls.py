@@ -19,12 +19,7 @@ _DOTS = r"(?i)(?:^|/)(?:\.|%2e){1,2}(?:/|$)"
 
 @frozen
 class Target:
-    """Where one request goes.
-
-    Attributes:
-        url: What is asked; it may hold tokens, so no repr shows it.
-        is_api: Whether it is the API itself, which may see the credentials.
-    """
+    """Where one request goes, and whether that is the API itself, which may see the credentials."""
 
     url: str = field(repr=False)
     is_api: bool
@@ -32,26 +27,16 @@ class Target:
 
 @frozen
 class BaseUrl:
-    """The API's own origin, and the folder in which it may live there.
-
-    Attributes:
-        origin: Scheme, host and port, the port left out where it is the scheme's own.
-        folder: What stands between the origin and :data:`~khoros_analytics.reports.API_PREFIX`; mostly empty.
-    """
+    """The API's own origin, without its scheme's default port, and the folder in which the API may live there."""
 
     origin: str
     folder: str = ""
 
     @classmethod
     def parse(cls, text: str) -> "BaseUrl":
-        """Read a base URL.
+        """Read a base URL, which may end with the API's path; a ConfigurationError for what cannot be one.
 
-        Args:
-            text: Such as ``"https://analytics-api.app.lithium.com"``; a trailing API path is let through.
-
-        Raises:
-            ConfigurationError: It is not an https URL (http is for this machine only), or holds more than a host and a
-                path.
+        Plain http is for this machine only, since the password travels with every call.
         """
         parts = _split(text)
         if parts is None or parts.query or parts.fragment or "@" in parts.netloc:
@@ -70,24 +55,14 @@ class BaseUrl:
         return self.origin + self.folder
 
     def api(self, *segments: str) -> str:
-        """Return the URL of a path of the API.
-
-        Args:
-            segments: The parts of the path; each is percent-encoded whole, slashes included.
-        """
+        """Return the URL of a path of the API; each segment is percent-encoded whole, slashes included."""
         return self.origin + self.folder + API_PREFIX + "".join(f"/{quote(segment, safe='')}" for segment in segments)
 
     def target(self, url: str) -> Target:
-        """Decide on a status or download URL that the API named.
+        """Decide on a status or download URL of the API; an UntrustedUrlError for one that must not be followed.
 
-        Its host does not count when its path is the API's: it is asked at the base URL. Anything else is asked as it
-        is, without credentials.
-
-        Args:
-            url: The URL as the API gave it, absolute or relative to the API.
-
-        Raises:
-            UntrustedUrlError: It must not be followed at all.
+        One whose path is the API's is asked at the base URL, whatever host it names. Anything else is asked as it is,
+        without credentials.
         """
         absolute = urljoin(self.origin, url) if url.startswith("/") else url
         parts = _split(absolute)
@@ -101,17 +76,7 @@ class BaseUrl:
         return Target(f"{self.origin}{self.folder}{rest}{query}", is_api=True)
 
     def redirect(self, current: str, location: str) -> Target:
-        """Decide on a redirect.
-
-        Only one that stays at the base URL's origin keeps the credentials.
-
-        Args:
-            current: The URL that redirected.
-            location: Where to, absolute or relative.
-
-        Raises:
-            UntrustedUrlError: It must not be followed at all.
-        """
+        """Decide on a redirect; only one that stays at the base URL's origin keeps the credentials."""
         parts = self._safe(_joined(current, location))
         if _origin(parts) == self.origin:
             return self.target(parts.geturl())
