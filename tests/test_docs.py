@@ -73,5 +73,7 @@ def test_reference_names_everything_public() -> None:
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_paths_on_a_page(page: Path) -> None:
     """A file or folder of the project that a page names is there."""
-    named = re.findall(r"``((?:khoros_analytics|docs|tests)/(?!_build)[\w./]+)``", page.read_text(encoding="utf-8"))
+    text = page.read_text(encoding="utf-8")
+    named = re.findall(r"``((?:khoros_analytics|docs|tests)/(?!_build)[\w./]+)``", text)
+    named += [f"khoros_analytics/{path}" for path in re.findall(r"``(_\w+/\w+\.py)``", text)]
     assert [path for path in named if not (ROOT / path).exists()] == []
