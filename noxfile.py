@@ -1,6 +1,7 @@
 """Everything that is done with the project, by name: ``nox -l`` lists it."""
 
 import os
+import random
 import shutil
 import zipfile
 from pathlib import Path
@@ -27,11 +28,12 @@ def _group(name: str) -> tuple[str, ...]:
     return nox.project.dependency_groups(PYPROJECT, name)
 
 
-def _run_tests(session: nox.Session, *runs: tuple[str, ...]) -> None:
-    session.install(".[all]", *_group("tests"))
-    for options in runs:
-        # Without this, `python -m` in a test would take the package from the current folder, not the installed one.
-        session.run("pytest", "-n", "auto", *options, *session.posargs, env={"PYTHONSAFEPATH": "1"})
+def _run_tests(session: nox.Session, *options: str, hash_seed: int = 0) -> None:
+    # Most of what is installed is never imported.
+    session.install(".[all]", *_group("tests"), env={"PIP_NO_COMPILE": "1"})
+    # PYTHONSAFEPATH: `python -m` in a test would take the package from the current folder, not the installed one.
+    environment = {"PYTHONSAFEPATH": "1", "PYTHONHASHSEED": str(hash_seed)}
+    session.run("pytest", "-n", "auto", *options, *session.posargs, env=environment)
 
 
 @nox.session
@@ -44,16 +46,36 @@ def demo(session: nox.Session) -> None:
 @nox.session
 def tests(session: nox.Session) -> None:
     """Test the installed package on the interpreter that runs nox; arguments go to pytest."""
-    # A part of the tests cannot cover the whole package, so a selection goes without the measurement. The slow ones
-    # cover nothing that the others do not, and would take twice as long with it.
-    measured = ("-m", "not slow", "--cov", "--cov-report=term-missing:skip-covered")
-    _run_tests(session, *([()] if session.posargs else [("-m", "slow"), measured]))
+    _run_tests(session, "-m", "not slow")
+
+
+@nox.session
+def tests_slow(session: nox.Session) -> None:
+    """Run the tests that take long: crowds, hundreds of seeds of faults, and what type checkers see."""
+    _run_tests(session, "-m", "slow", "--dist", "loadgroup")
+
+
+@nox.session
+def tests_coverage(session: nox.Session) -> None:
+    """Measure how much of the package the tests run through."""
+    # The slow ones cover nothing that the others do not.
+    _run_tests(session, "-m", "not slow", "--cov", "--cov-report=term-missing:skip-covered")
+
+
+@nox.session
+def tests_random(session: nox.Session) -> None:
+    """Run the tests that draw their examples with fresh ones; ``-- --hypothesis-seed=N`` draws those of a run again."""
+    given = [argument for argument in session.posargs if argument.startswith("--hypothesis-seed=")]
+    seed = int(given[-1].partition("=")[2]) if given else random.SystemRandom().randrange(2**32)
+    session.log(f"nox -s tests_random -- --hypothesis-seed={seed} runs these once more.")
+    options = ("-m", "drawn and not slow", "--hypothesis-profile=random", f"--hypothesis-seed={seed}")
+    _run_tests(session, *options, hash_seed=seed)
 
 
 @nox.session(python=PYTHONS)
 def tests_all(session: nox.Session) -> None:
     """Test the installed package on every supported interpreter, without the slow tests."""
-    _run_tests(session, ("-m", "not slow"))
+    _run_tests(session, "-m", "not slow")
 
 
 @nox.session

@@ -44,6 +44,24 @@ def nothing_from_outside(monkeypatch, tmp_path_factory):
     monkeypatch.chdir(home)
 
 
+# --- what is drawn ---------------------------------------------------------------------------------------------------
+
+
+def pytest_collection_modifyitems(items):
+    """Mark the tests that draw their examples, so that a run with fresh ones can leave out the others."""
+    for item in items:
+        if hasattr(item.obj, "hypothesis") or "seed" in item.fixturenames:
+            item.add_marker("drawn")
+
+
+@pytest.fixture
+def seed(pytestconfig) -> int:
+    """What the test's own random numbers begin with: always the same, or what the run was given."""
+    number = int(pytestconfig.getoption("--hypothesis-seed") or 0)
+    print(f"replay it with: nox -s tests_random -- --hypothesis-seed={number}")  # noqa: T201 - shown when it fails
+    return number
+
+
 # --- a sandbox with a client ----------------------------------------------------------------------------------------
 
 

@@ -23,12 +23,12 @@ TOGETHER = 20
 @pytest.mark.parametrize(
     "first", [pytest.param(first, marks=[pytest.mark.slow] * (first >= SOME)) for first in range(0, SEEDS, TOGETHER)]
 )
-def test_seeds(lives, summary, first):
+def test_seeds(lives, summary, first, seed):
     """Each seed's export ends in a byte-identical file or in one KhorosError that names its phase. There is no torn
     target, no second creation unless the first was provably not received, never a minute beyond the quota, no hang
     and no leak; and without further faults the file arrives.
     """
-    results = [lives.live(seed) for seed in range(first, first + TOGETHER)]
+    results = [lives.live(seed + number) for number in range(first, first + TOGETHER)]
     for result in results:
         summary.add(result)
 

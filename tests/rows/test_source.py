@@ -66,11 +66,11 @@ def test_packings(packing, text, tmp_path, ways):
 
 @pytest.mark.parametrize("packing", PACKINGS)
 @pytest.mark.parametrize("text", [CSV, JSON], ids=["csv", "json"])
-def test_streams_that_read_short(packing, text):
+def test_streams_that_read_short(packing, text, seed):
     """A stream may give fewer bytes than it is asked for, even one at a time."""
     content = PACKINGS[packing](text)
     assert list(read_rows(Trickle(content, lambda: 1))) == ROWS
-    sizes = random.Random(1)
+    sizes = random.Random(seed)
     assert list(read_rows(Trickle(content, lambda: sizes.randint(1, 9)))) == ROWS
 
 
@@ -85,9 +85,9 @@ def test_large_packed_files(ways):
 
 
 @pytest.mark.parametrize("cut", [1, 7, 8, 9, 30, 300])
-def test_gzip_that_is_cut(cut, ways):
+def test_gzip_that_is_cut(cut, ways, seed):
     """A compressed file that ends early is an error with the place in the text; the rows before it are right."""
-    rows = random.Random(2)
+    rows = random.Random(seed)
     wanted = [{"A": str(rows.random())} for _ in range(50_000)]
     reading = ways.reading(gzip.compress(("A\n" + "".join(row["A"] + "\n" for row in wanted)).encode())[:-cut])
     assert "compression is damaged or cut off" in str(reading.error)
