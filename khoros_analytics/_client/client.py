@@ -106,18 +106,18 @@ class Client(ReportMethods):
             raise ConfigurationError(f"clock must be a Clock, not {type(clock).__name__}")
         self._settings = settings
         self._username = credentials.username
+        name = account_id(settings.base.origin, credentials.company_key)
         self._transport = Transport(
             settings.base,
             credentials,
             clock=clock,
             # Each client holds its share of the account's quota: it counts as long as the client lives.
-            share=quota_for(settings.base.origin, credentials.company_key, clock, settings.requests_per_minute),
+            share=quota_for(name, clock, settings.requests_per_minute),
             timeout=settings.timeout,
             request_deadline=settings.request_deadline,
             retries=settings.retries,
             session=check_session(session),
         )
-        name = account_id(settings.base.origin, credentials.company_key)
         stored = None if settings.journal is None else Journal(settings.journal, name, clock)
         self._account = Account(self._transport, name, stored, settings.max_bytes)
         # A pickle holds no credentials, so only a client that finds them in its environment can come back from one.
@@ -227,7 +227,7 @@ class Client(ReportMethods):
             >>> client.teams()[0].name
             'North West'
         """
-        call = lookup_call(self._transport.base, "the teams", ("teams",), self._key())
+        call = lookup_call(self._transport.base, "the teams", ("teams",))
         return self._transport.send(call, lambda reply: parse_rows(call, reply, Team), None, self._history())
 
     def timezones(self, locale: str | None = None) -> list[TimeZone]:
@@ -247,16 +247,13 @@ class Client(ReportMethods):
             >>> client.timezones()[0].id
             'Etc/GMT+12'
         """
-        query = self._key() + ((("locale", locale),) if locale else ())
+        query = (("locale", locale),) if locale else ()
         call = lookup_call(self._transport.base, "the time zones", ("config", "timezones"), query)
         return self._transport.send(call, lambda reply: parse_rows(call, reply, TimeZone), None, self._history())
 
     def _history(self) -> History:
         """Return a history that nobody reads: a look-up belongs to no job."""
         return History(self._transport.clock)
-
-    def _key(self) -> tuple[tuple[str, str], ...]:
-        return (("companyKey", self._transport.company_key),)
 
 
 def _from_keywords(keywords: Mapping[str, Any]) -> Client:

@@ -1,6 +1,5 @@
 """At most so many requests in any 60 seconds, for all clients and threads of one account in this process."""
 
-import hashlib
 import logging
 import math
 import threading
@@ -194,27 +193,24 @@ class Quota:
             del self._queue[ticket]
 
 
-_Quotas = dict[tuple[str, str], Quota]
+_Quotas = dict[str, Quota]
 
 _quotas: _Quotas = {}
 _quotas_lock = threading.Lock()
 
 
-def quota_for(origin: str, company_key: str, clock: Clock, limit: int) -> Share:
+def quota_for(account: str, clock: Clock, limit: int) -> Share:
     """Take part in the quota of an account.
 
     Args:
-        origin: The base URL's origin.
-        company_key: The company's key; only its hash is kept.
+        account: Whose; see :func:`account_id`.
         clock: Whose time counts. All clocks that show the machine's time are one; what happens on any other one has
             nothing to do with that.
         limit: How many requests in 60 seconds this client allows.
     """
-    account = hashlib.sha256(company_key.encode("utf-8", "surrogatepass")).hexdigest()
-    key = (origin, account)
     # What counts on another clock lives as long as that clock, and no longer.
     quotas: _Quotas = _quotas if type(clock) is Clock else vars(clock).setdefault("_quotas", {})
     with _quotas_lock:
         for idle in [name for name, quota in quotas.items() if quota.idle()]:
             del quotas[idle]
-        return quotas.setdefault(key, Quota(clock)).share(limit)
+        return quotas.setdefault(account, Quota(clock)).share(limit)

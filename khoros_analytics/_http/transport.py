@@ -24,6 +24,7 @@ from ..errors import (
     UnexpectedReplyError,
     UntrustedUrlError,
 )
+from ..reports import COMPANY_KEY
 from .connections import Watchdog, close_all, connections_for, is_certificate_error, never_sent, release, root_cause
 from .credentials import Credentials
 from .history import History
@@ -71,7 +72,7 @@ class Transport:
     ) -> None:
         self.base = base
         self.clock = clock
-        self.company_key = credentials.company_key
+        self._company_key = credentials.company_key
         self.retries = retries
         self.redact = credentials.redactor()
         self._auth = HTTPBasicAuth(credentials.username.encode(), credentials.password.encode())
@@ -258,12 +259,14 @@ class Transport:
 
     def _prepare(self, call: Call, target: Target, *, first: bool) -> requests.PreparedRequest:
         """Make the request, for the API with all that the session adds and for anybody else with nothing of it."""
-        form = call.form if first else None
+        query, form = (list(call.query), call.form) if first else ([], None)
+        if first and call.needs_key and target.is_api:
+            query.insert(0, (COMPANY_KEY.wire, self._company_key))
         request = requests.Request(
             call.method,
             target.url,
             headers={"User-Agent": USER_AGENT, "Accept-Encoding": "gzip", **call.headers},
-            params=list(call.query) if first else None,
+            params=query,
             data=list(form) if form is not None else None,
             hooks={"response": [*(self._session.hooks["response"] if target.is_api else ()), _keep_redirect]},
         )

@@ -131,7 +131,7 @@ class RemoteJob:
         """Ask for the status once, and remember what the answer says."""
         ids = self.identity.created
         known = Created(ids.workflow_id, ids.run_id, self._status_url)
-        call = status_call(self.transport.base, self.subject, known, self.transport.company_key)
+        call = status_call(self.transport.base, self.subject, known)
         try:
             status = self.transport.send(call, lambda reply: parse_status(call, reply, ids), deadline, self.history)
         except RequestRejectedError as error:

@@ -84,7 +84,7 @@ def _claim(account: Account, journal: Journal, request: ExportRequest, *, fresh:
 def _create(account: Account, request: ExportRequest, recorder: Recorder) -> RemoteJob:
     transport = account.transport
     history = History(transport.clock)
-    call = create_call(transport.base, request, transport.company_key)
+    call = create_call(transport.base, request)
     try:
         created = transport.send(call, lambda reply: parse_created(call, reply), None, history)
     except KeyboardInterrupt:

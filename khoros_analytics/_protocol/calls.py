@@ -10,8 +10,8 @@ from .urls import BaseUrl, Target
 __all__ = ["create_call", "download_call", "status_call"]
 
 
-def create_call(base: BaseUrl, request: ExportRequest, company_key: str) -> Call:
-    """Return the call that starts an export; the company key is always in the query."""
+def create_call(base: BaseUrl, request: ExportRequest) -> Call:
+    """Return the call that starts an export."""
     report = request.report
     pairs = request.pairs
     query: Pairs = pairs
@@ -25,17 +25,18 @@ def create_call(base: BaseUrl, request: ExportRequest, company_key: str) -> Call
         subject=f"the {report.name} export",
         method=report.verb,
         target=Target(base.api(*report.path.strip("/").split("/")), is_api=True),
-        query=(("companyKey", company_key), *query),
+        query=query,
         form=form,
+        needs_key=True,
     )
 
 
-def status_call(base: BaseUrl, subject: str, created: Created, company_key: str) -> Call:
+def status_call(base: BaseUrl, subject: str, created: Created) -> Call:
     """Return the call for a job's status; a status URL that the server gave is followed, or is an UntrustedUrlError."""
     if created.status_url:
         return Call(Phase.STATUS, subject, "GET", base.target(created.status_url))
     url = base.api("reports", "report", created.workflow_id, created.run_id, "status")
-    return Call(Phase.STATUS, subject, "GET", Target(url, is_api=True), (("companyKey", company_key),))
+    return Call(Phase.STATUS, subject, "GET", Target(url, is_api=True), needs_key=True)
 
 
 def download_call(base: BaseUrl, subject: str, url: str, headers: Mapping[str, str]) -> Call:

@@ -53,9 +53,9 @@ class TimeZone:
 Row = TypeVar("Row", Team, TimeZone)
 
 
-def lookup_call(base: BaseUrl, what: str, path: tuple[str, ...], query: Pairs) -> Call:
+def lookup_call(base: BaseUrl, what: str, path: tuple[str, ...], query: Pairs = ()) -> Call:
     """Return the call for one of the API's lists; ``what`` is its name in messages, ``path`` its segments."""
-    return Call(Phase.LOOKUP, what, "GET", Target(base.api(*path), is_api=True), query)
+    return Call(Phase.LOOKUP, what, "GET", Target(base.api(*path), is_api=True), query, needs_key=True)
 
 
 def parse_rows(call: Call, reply: Reply, row: type[Row]) -> list[Row]:

@@ -26,7 +26,10 @@ class Phase(Enum):
 
 @frozen(eq=False)
 class Call:
-    """One request, before it is sent. ``subject`` is what messages call it; ``form`` is None where there is no body."""
+    """One request, before it is sent. ``subject`` is what messages call it; ``form`` is None where there is no body.
+
+    With ``needs_key``, its sender puts the company key in front of the query.
+    """
 
     phase: Phase
     subject: str
@@ -35,6 +38,7 @@ class Call:
     query: Pairs = field(default=(), repr=False)
     form: Pairs | None = field(default=None, repr=False)
     headers: Mapping[str, str] = Factory(dict)
+    needs_key: bool = False
 
     @property
     def place(self) -> str:

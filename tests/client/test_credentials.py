@@ -53,7 +53,7 @@ def environment(monkeypatch):
 def used(client):
     """Return what a client has found."""
     user, password = client._transport._auth.username, client._transport._auth.password
-    return {"username": user.decode(), "password": password.decode(), "company_key": client._transport.company_key}
+    return {"username": user.decode(), "password": password.decode(), "company_key": client._transport._company_key}
 
 
 # --- sources ------------------------------------------------------------------------------------------------------

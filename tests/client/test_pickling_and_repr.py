@@ -93,8 +93,8 @@ SAMPLES = {
 }
 # What hides behind the public ones, and is shown when somebody looks inside.
 INNER = {
-    "Call": lambda: Call(Phase.STATUS, "job", "GET", Target(STATUS_URL, is_api=True), (("companyKey", KEY),)),
-    "Call with a form": lambda: Call(Phase.CREATE, "x", "POST", Target(LINK, is_api=False), (), (("companyKey", KEY),)),
+    "Call": lambda: Call(Phase.STATUS, "job", "GET", Target(STATUS_URL, is_api=True), (("secret", KEY),)),
+    "Call with a form": lambda: Call(Phase.CREATE, "x", "POST", Target(LINK, is_api=False), (), (("secret", KEY),)),
     "Created": lambda: Created("w", "r", STATUS_URL),
     "Credentials": lambda: Credentials(USER, PASSWORD, KEY),
     "Authentication": lambda: make_client()._transport._auth,

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from khoros_analytics import Client, JobTimeoutError
 from khoros_analytics._clock import Clock, Deadline
+from khoros_analytics._http.credentials import account_id
 from khoros_analytics._http.quota import Quota, quota_for
 from khoros_analytics.sandbox import VirtualClock
 
@@ -229,11 +230,12 @@ def test_long_waits_are_logged(clock, caplog):
 
 def test_one_quota_per_account(clock):
     """Clients of the same server and company share a quota; those of another one, or on another clock, do not."""
-    share = quota_for("https://a.example", "key", clock, 20)
-    assert quota_for("https://a.example", "key", clock, 5).quota is share.quota
-    assert quota_for("https://b.example", "key", clock, 20).quota is not share.quota
-    assert quota_for("https://a.example", "another", clock, 20).quota is not share.quota
-    assert quota_for("https://a.example", "key", VirtualClock(), 20).quota is not share.quota
+    account = account_id("https://a.example", "key")
+    share = quota_for(account, clock, 20)
+    assert quota_for(account_id("https://a.example", "key"), clock, 5).quota is share.quota
+    assert quota_for(account_id("https://b.example", "key"), clock, 20).quota is not share.quota
+    assert quota_for(account_id("https://a.example", "another"), clock, 20).quota is not share.quota
+    assert quota_for(account, VirtualClock(), 20).quota is not share.quota
 
 
 def test_clients_share_a_quota():
@@ -246,19 +248,19 @@ def test_clients_share_a_quota():
 
 def test_quota_outlives_its_clients(clock):
     """A new client of the same account still waits for what an earlier one asked."""
-    share = quota_for("https://c.example", "key", clock, 1)
+    share = quota_for("an account", clock, 1)
     use(share, clock)
     del share
     gc.collect()
-    assert quota_for("https://c.example", "key", clock, 1).acquire(Deadline(clock, FOREVER)) == pytest.approx(60.0)
+    assert quota_for("an account", clock, 1).acquire(Deadline(clock, FOREVER)) == pytest.approx(60.0)
 
 
 def test_keys_are_not_kept(clock, monkeypatch):
     """No company key can be read from what the process remembers of its accounts."""
-    kept = {}
+    kept, account = {}, account_id("https://a.example", "the company key")
     monkeypatch.setattr("khoros_analytics._http.quota._quotas", kept)
-    quota_for("https://a.example", "the company key", Clock(), 20)
-    share = quota_for("https://a.example", "the company key", clock, 20)
+    quota_for(account, Clock(), 20)
+    share = quota_for(account, clock, 20)
     assert len(kept) == len(vars(clock)["_quotas"]) == 1
     assert "the company key" not in f"{vars(clock)}"
     assert "the company key" not in f"{kept} {vars(share)} {vars(share.quota)}"
@@ -268,7 +270,7 @@ def test_forgotten_accounts_take_no_memory():
     """An account that nobody uses any more is forgotten once its last request is a minute old."""
     clock = VirtualClock()
     for number in range(50):
-        use(quota_for("https://a.example", str(number), clock, 20), clock)
+        use(quota_for(str(number), clock, 20), clock)
         clock.sleep(61)
     assert len(vars(clock)["_quotas"]) <= 2
 
@@ -276,7 +278,7 @@ def test_forgotten_accounts_take_no_memory():
 def test_forgotten_clocks_take_no_memory():
     """What counts on a clock of one's own goes with that clock."""
     clock = VirtualClock()
-    use(quota_for("https://a.example", "key", clock, 20), clock)
+    use(quota_for("an account", clock, 20), clock)
     gone = weakref.ref(clock)
     del clock
     gc.collect()

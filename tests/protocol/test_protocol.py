@@ -113,53 +113,54 @@ def arguments_for(report):
 
 @pytest.mark.parametrize("name", FACTS["reports"])
 def test_creation_call(name):
-    """A creation call has the facts' verb and path; its arguments travel where the facts say, the key in the query."""
+    """A creation call has the facts' verb and path; its arguments travel where the facts say; it needs the key."""
     fact, report = FACTS["reports"][name], REPORTS[name]
     request = encode(report, "2019-03-01", "2019-03-02", arguments_for(report))
-    made = create_call(BASE, request, KEY)
+    made = create_call(BASE, request)
     path = FACTS["prefix"] + FACTS["paths"][fact.get("path", "default")].format(report=name)
 
     assert (made.phase, made.method) == (Phase.CREATE, fact["verb"])
     assert made.target == Target(FACTS["servers"]["us"] + path, is_api=True)
-    assert made.query[0] == ("companyKey", KEY)
+    assert made.needs_key
     if fact["sends"].startswith("form body"):
-        assert made.query[1:] == (("raiselimit", "true"),)
-        assert sorted(made.query[1:] + made.form) == sorted(request.pairs)
+        assert made.query == (("raiselimit", "true"),)
+        assert sorted(made.query + made.form) == sorted(request.pairs)
     else:
         assert made.form is None
-        assert made.query[1:] == request.pairs
-    assert {wire for wire, _ in made.query + (made.form or ())} == {*fact["parameters"], *fact.get("also", [])}
+        assert made.query == request.pairs
+    sent = {"companyKey"} | {wire for wire, _ in made.query + (made.form or ())}
+    assert sent == {*fact["parameters"], *fact.get("also", [])}
 
 
 def test_extra_travels_with_the_arguments():
     """What ``extra`` holds goes into the query, or into the body of the report whose arguments travel there."""
     by_query, by_body = (
-        create_call(BASE, encode(REPORTS[name], "2019-03-01", "2019-03-02", {"extra": {"new": "1"}}), KEY)
+        create_call(BASE, encode(REPORTS[name], "2019-03-01", "2019-03-02", {"extra": {"new": "1"}}))
         for name in ("conversation", "conversation_history_action")
     )
     assert ("new", "1") in by_query.query
     assert ("new", "1") in by_body.form
-    assert by_body.query == (("companyKey", KEY),)
+    assert by_body.query == ()
 
 
 @pytest.mark.parametrize("name", [name for name in SAMPLES if name.startswith("create")])
 def test_status_call_of_the_samples(name):
     """The status URL of a creation answer is asked exactly as given; without one the ids and the key make it."""
     result = json.loads(SAMPLES[name])["result"]
-    made = status_call(BASE, "a job", parse_created(call(Phase.CREATE), reply(SAMPLES[name])), KEY)
+    made = status_call(BASE, "a job", parse_created(call(Phase.CREATE), reply(SAMPLES[name])))
     assert (made.phase, made.method, made.target.is_api) == (Phase.STATUS, "GET", True)
     if result.get("statusUrl"):
-        assert (made.target.url, made.query) == (result["statusUrl"], ())
+        assert (made.target.url, made.query, made.needs_key) == (result["statusUrl"], (), False)
     else:
         assert made.target.url.endswith(f"/reports/report/{result['workflowId']}/{result['runId']}/status")
-        assert made.query == (("companyKey", KEY),)
+        assert (made.query, made.needs_key) == ((), True)
 
 
 @pytest.mark.parametrize("name", [name for name in SAMPLES if name.startswith("create-") or name == "create"])
 def test_ids_are_percent_encoded_whole(name):
     """A run id with / + = stands in the path as the vendor writes it: the URL made of the ids is the one given."""
     result = json.loads(SAMPLES[name])["result"]
-    made = status_call(BASE, "a job", Created(result["workflowId"], result["runId"]), "COMPANY_KEY")
+    made = status_call(BASE, "a job", Created(result["workflowId"], result["runId"]))
     workflow_id, run_id = made.target.url.split("/")[-3:-1]
     assert (unquote(workflow_id), unquote(run_id)) == (result["workflowId"], result["runId"])
     if result.get("statusUrl"):
@@ -169,7 +170,7 @@ def test_ids_are_percent_encoded_whole(name):
 @given(st.text(min_size=1), st.text(min_size=1))
 def test_any_ids(workflow_id, run_id):
     """Whatever the ids hold, they are two segments of the path."""
-    url = status_call(BASE, "a job", Created(workflow_id, run_id), KEY).target.url
+    url = status_call(BASE, "a job", Created(workflow_id, run_id)).target.url
     path = url.removeprefix(BASE.api("reports", "report") + "/").split("/")
     assert [unquote(part) for part in path] == [workflow_id, run_id, "status"]
 
@@ -177,10 +178,10 @@ def test_any_ids(workflow_id, run_id):
 def test_status_url_of_another_host():
     """A status URL whose path is the API's is asked at the base URL; one that must not be followed is refused."""
     created = Created("w", "r", "https://inside.example/api/public/reports/report/w/r/status?analyticsAccessToken=t")
-    made = status_call(BASE, "a job", created, KEY)
+    made = status_call(BASE, "a job", created)
     assert made.target.url == f"{BASE}/api/public/reports/report/w/r/status?analyticsAccessToken=t"
     with pytest.raises(UntrustedUrlError):
-        status_call(BASE, "a job", Created("w", "r", "file:///etc/passwd"), KEY)
+        status_call(BASE, "a job", Created("w", "r", "file:///etc/passwd"))
 
 
 def test_download_call():
@@ -198,8 +199,8 @@ def test_download_call():
 def test_lookup_call(name):
     """A look-up asks the facts' path with the company key."""
     fact = FACTS["lookups"][name]
-    made = lookup_call(BASE, name, tuple(fact["path"].strip("/").split("/")), (("companyKey", KEY),))
-    assert (made.phase, made.method, made.target.is_api) == (Phase.LOOKUP, fact["verb"], True)
+    made = lookup_call(BASE, name, tuple(fact["path"].strip("/").split("/")))
+    assert (made.phase, made.method, made.target.is_api, made.needs_key) == (Phase.LOOKUP, fact["verb"], True, True)
     assert made.target.url == f"{BASE}{FACTS['prefix']}{fact['path']}"
 
 
