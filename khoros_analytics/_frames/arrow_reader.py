@@ -16,7 +16,7 @@ from attrs import define, evolve, field, frozen
 from .._rows.csv_reader import read_header
 from .._rows.source import Format, open_export
 from ..errors import ExportFormatError
-from .column_types import TEXT, ColumnType, SchemaHints, join
+from .column_types import NOTHING, TEXT, ColumnType, SchemaHints, join
 from .csv_arrow import THREADS, ArrowCsv, RowCsv, UnusualCsvError, whole_csv
 from .inference import (
     Chunk,
@@ -26,7 +26,6 @@ from .inference import (
     asked_type,
     cast_as_asked,
     cast_exactly,
-    examine,
     infer,
 )
 from .json_arrow import JsonColumns
@@ -36,7 +35,7 @@ if TYPE_CHECKING:
 
 __all__ = ["ExportFile", "Tables", "planned_tables", "read_table", "with_tables"]
 
-_GUESSED_FROM = 2
+_BLOCKS_FOR_GUESS = 2
 """From how many blocks the types are guessed."""
 
 T = TypeVar("T")
@@ -66,41 +65,31 @@ class ExportFile:
 
 
 def read_table(file: ExportFile) -> "pa.Table":
-    """Read all of a file.
-
-    Args:
-        file: The file.
-
-    Raises:
-        ExportFormatError: The file is damaged, or a value is not of the type that was asked for.
-        ParameterError: A type was asked for a column that is not there.
-    """
+    """Read all of a file."""
     import pyarrow as pa
 
-    with suppress(UnusualCsvError), open_export(file.path, file.format) as content:
-        if content.format == "csv" and content.path:
-            return _narrowed(whole_csv(content, read_header(content), content.path), file)
+    with suppress(UnusualCsvError), open_export(file.path, file.format) as source:
+        if source.format == "csv" and source.path:
+            return _whole_table(whole_csv(source, read_header(source), source.path), file)
     return with_tables(file, lambda schema, tables: pa.concat_tables([schema.empty_table(), *tables]))
 
 
-def _narrowed(chunk: Chunk, file: ExportFile) -> "pa.Table":
-    """Return a whole file in the narrowest types."""
+def _whole_table(chunk: Chunk, file: ExportFile) -> "pa.Table":
+    """Return all of a file, read as one chunk, in the narrowest types: one column a thread."""
     import pyarrow as pa
 
-    def column(name: str) -> "pa.ChunkedArray":
-        values = chunk.columns[name]
-        if name in file.hints.overrides:
-            return cast_as_asked(values, name, asked_type(file.hints.overrides[name], values))
-        known = file.hints.initial(name)
-        if known == TEXT or file.hints.stays_text(name):
-            return values.values
-        found, converted = infer(values)
-        joined = join(known, found)
-        return converted if joined == found else cast_exactly(values, joined)
+    schema = _SchemaBuilder(file.hints)
+    names = list(chunk.columns)
+    found = _in_order(lambda name: schema.examine(name, chunk.columns[name]), names, THREADS)
+    findings = dict(zip(names, found, strict=True))
+    schema.add(findings)
+    types = schema.finish(names)
 
-    file.hints.check_columns(chunk.columns)
+    def array(name: str) -> "pa.ChunkedArray":
+        return _converted_column(name, chunk.columns[name], types[name], file.hints, findings[name])
+
     try:
-        return pa.Table.from_arrays(list(_in_order(column, chunk.columns, THREADS)), names=list(chunk.columns))
+        return pa.Table.from_arrays(list(_in_order(array, names, THREADS)), names=names)
     except UnfitValueError as error:
         unfit = error
     raise _unfit(unfit, file.path.name, 0)
@@ -109,16 +98,7 @@ def _narrowed(chunk: Chunk, file: ExportFile) -> "pa.Table":
 def with_tables(file: ExportFile, use: Callable[["pa.Schema", Tables], T]) -> T:
     """Read a file, and give its schema and its tables to a function: again from the start where a guess was wrong.
 
-    Args:
-        file: The file.
-        use: What to do with them. When it is called again, what it did before must not show.
-
-    Returns:
-        What the function returned in the end.
-
-    Raises:
-        ExportFormatError: The file is damaged, or a value is not of the type that was asked for.
-        ParameterError: A type was asked for a column that is not there.
+    When the function is called again, what it did before must not show.
     """
     try:
         return _optimistic(file, use)
@@ -134,15 +114,7 @@ def with_tables(file: ExportFile, use: Callable[["pa.Schema", Tables], T]) -> T:
 
 
 def planned_tables(file: ExportFile) -> Tables:
-    """Look at all of a file, and return its tables: for those who cannot take a table back.
-
-    Args:
-        file: The file.
-
-    Raises:
-        ExportFormatError: The file is damaged, or a value is not of the type that was asked for.
-        ParameterError: A type was asked for a column that is not there.
-    """
+    """Look at all of a file, and return its tables: for those who cannot take a table back."""
     file, types = _scan(file)
     return _tables(file, types)
 
@@ -151,7 +123,7 @@ class _TooNarrowError(Exception):
     """A guess does not hold for the rows behind those from which it was made."""
 
 
-class _Columns(Protocol):
+class _ColumnReader(Protocol):
     """Reads a file of one format.
 
     Attributes:
@@ -170,40 +142,49 @@ class _Columns(Protocol):
         ...
 
 
-Found = Mapping[str, ColumnType]
+ColumnTypes = Mapping[str, ColumnType]
+
+
+@frozen
+class _Finding:
+    """The type of a part of a column, and its values in that type where they had to be converted to find out."""
+
+    type: ColumnType
+    values: "pa.ChunkedArray | None" = None
 
 
 @define
-class _Findings:
-    """What is known of the columns after some of the rows."""
+class _SchemaBuilder:
+    """Decides which type each column gets, from one part of the file after the other."""
 
     hints: SchemaHints
     types: dict[str, ColumnType] = field(factory=dict)
 
-    def look(self, chunk: Chunk) -> Found:
+    def examine_all(self, chunk: Chunk) -> dict[str, _Finding]:
         """Find out what some rows hold, in any thread."""
-        return {name: self._look(name, column) for name, column in chunk.columns.items()}
+        return {name: self.examine(name, column) for name, column in chunk.columns.items()}
 
-    def _look(self, name: str, column: ColumnChunk) -> ColumnType:
+    def examine(self, name: str, column: ColumnChunk) -> _Finding:
+        """Find out what a part of a column holds, in any thread."""
         if name in self.hints.overrides:
-            return asked_type(self.hints.overrides[name], column)
-        if self.hints.stays_text(name) or self.types.get(name) == TEXT:
-            return TEXT
-        return examine(column)
+            return _Finding(asked_type(self.hints.overrides[name], column))
+        if self.hints.stays_text(name) or self.types.get(name, self.hints.initial(name)) == TEXT:
+            return _Finding(TEXT)
+        return _Finding(*infer(column))
 
-    def add(self, found: Found) -> None:
+    def add(self, findings: Mapping[str, _Finding]) -> None:
         """Learn what some rows hold, after those before them."""
-        for name, column in found.items():
+        for name, found in findings.items():
             known = self.types.get(name, self.hints.initial(name))
             if name not in self.hints.overrides:
-                self.types[name] = join(known, column)
+                self.types[name] = join(known, found.type)
             elif known.origin is None:  # the first value decides
-                self.types[name] = column
+                self.types[name] = found.type
 
-    def finish(self, names: Iterable[str]) -> Found:
+    def finish(self, names: Iterable[str]) -> ColumnTypes:
         """Return the types of all columns; those named here are there even where no row has them."""
         nothing = Chunk({name: _without_values() for name in names if name not in self.types}, 0)
-        self.add(self.look(nothing))
+        self.add(self.examine_all(nothing))
         self.hints.check_columns(self.types)
         return self.types
 
@@ -215,85 +196,95 @@ def _without_values() -> ColumnChunk:
 
 
 def _optimistic(file: ExportFile, use: Callable[["pa.Schema", Tables], T]) -> T:
-    with _opened(file) as (columns, names), closing(columns.blocks()) as blocks:
-        first = list(_in_order(columns.chunk, islice(blocks, _GUESSED_FROM), columns.threads))
-        findings = _Findings(file.hints)
-        for found in _in_order(findings.look, first, columns.threads):
-            findings.add(found)
-        types = findings.finish(names if names or first else file.columns)
-        looked_at = _in_order(lambda chunk: _converted(chunk, types, file.hints), first, columns.threads)
-        others = _in_order(lambda block: _converted(columns.chunk(block), types, file.hints), blocks, columns.threads)
-        with closing(looked_at), closing(others):
-            return use(_schema(types), _numbered(chain(looked_at, others), file.path.name))
+    """Guess the types from the first blocks; a _TooNarrowError where they do not hold for the others."""
+    with _opened(file) as (reader, names), closing(reader.blocks()) as blocks:
+        first = list(_in_order(reader.chunk, islice(blocks, _BLOCKS_FOR_GUESS), reader.threads))
+        schema = _SchemaBuilder(file.hints)
+        findings = list(_in_order(schema.examine_all, first, reader.threads))
+        for found in findings:
+            schema.add(found)
+        types = schema.finish(names if names or first else file.columns)
+
+        def convert_examined(pair: tuple[Chunk, Mapping[str, _Finding]]) -> "pa.Table":
+            return _converted(pair[0], types, file.hints, pair[1])
+
+        examined = _in_order(convert_examined, zip(first, findings, strict=True), reader.threads)
+        others = _in_order(lambda block: _converted(reader.chunk(block), types, file.hints), blocks, reader.threads)
+        with closing(examined), closing(others):
+            return use(_schema(types), _numbered(chain(examined, others), file.path.name))
 
 
-def _scan(file: ExportFile) -> tuple[ExportFile, Found]:
-    """Look at all rows; return the types of all columns, and the file with what was learnt of how to read it."""
+def _scan(file: ExportFile) -> tuple[ExportFile, ColumnTypes]:
+    """Examine all rows; return the types of all columns, and the file with what was learnt of how to read it."""
     with suppress(UnusualCsvError):
         return file, _types_of_all(file)
     row_by_row = evolve(file, row_by_row=True)
     return row_by_row, _types_of_all(row_by_row)
 
 
-def _types_of_all(file: ExportFile) -> Found:
-    findings = _Findings(file.hints)
-    with _opened(file) as (columns, names), closing(columns.blocks()) as blocks:
-        for found in _in_order(lambda block: findings.look(columns.chunk(block)), blocks, columns.threads):
-            findings.add(found)
-        return findings.finish(names or (() if findings.types else file.columns))
+def _types_of_all(file: ExportFile) -> ColumnTypes:
+    schema = _SchemaBuilder(file.hints)
+    with _opened(file) as (reader, names), closing(reader.blocks()) as blocks:
+        for found in _in_order(lambda block: schema.examine_all(reader.chunk(block)), blocks, reader.threads):
+            schema.add(found)
+        return schema.finish(names or (() if schema.types else file.columns))
 
 
-def _tables(file: ExportFile, types: Found) -> Tables:
-    with _opened(file) as (columns, _), closing(columns.blocks()) as blocks:
-        converted = _in_order(
-            lambda block: _converted(columns.chunk(block), types, file.hints), blocks, columns.threads
-        )
+def _tables(file: ExportFile, types: ColumnTypes) -> Tables:
+    with _opened(file) as (reader, _), closing(reader.blocks()) as blocks:
+        converted = _in_order(lambda block: _converted(reader.chunk(block), types, file.hints), blocks, reader.threads)
         with closing(converted):
             yield from _numbered(converted, file.path.name)
 
 
 @contextmanager
-def _opened(file: ExportFile) -> Iterator[tuple[_Columns, tuple[str, ...]]]:
+def _opened(file: ExportFile) -> Iterator[tuple[_ColumnReader, tuple[str, ...]]]:
     """Open a file; yield what reads its columns, and their names, if they stand before all rows."""
-    with open_export(file.path, file.format) as content:
-        if content.format == "json":
-            yield JsonColumns(content, low_memory=file.low_memory), ()
+    with open_export(file.path, file.format) as source:
+        if source.format == "json":
+            yield JsonColumns(source, low_memory=file.low_memory), ()
         else:
-            header = read_header(content)
-            row_by_row = RowCsv(content, header) if file.row_by_row else None
-            yield row_by_row or ArrowCsv(content, header, low_memory=file.low_memory), header.names
+            header = read_header(source)
+            row_by_row = RowCsv(source, header) if file.row_by_row else None
+            yield row_by_row or ArrowCsv(source, header, low_memory=file.low_memory), header.names
 
 
-def _schema(types: Found) -> "pa.Schema":
+def _schema(types: ColumnTypes) -> "pa.Schema":
     import pyarrow as pa
 
     return pa.schema([(name, arrow_type(column)) for name, column in types.items()])
 
 
-def _converted(chunk: Chunk, types: Found, hints: SchemaHints) -> "pa.Table":
-    """Return some rows in the types of the whole file.
+_NOT_EXAMINED = _Finding(NOTHING)
 
-    Raises:
-        _TooNarrowError: They do not fit.
-        UnfitValueError: They do not fit a type that the caller asks for.
-    """
+
+def _converted(
+    chunk: Chunk, types: ColumnTypes, hints: SchemaHints, findings: Mapping[str, _Finding] | None = None
+) -> "pa.Table":
+    """Return some rows in the types of the whole file; a _TooNarrowError where they do not fit."""
     import pyarrow as pa
 
     if chunk.columns.keys() - types.keys():
         raise _TooNarrowError
     missing = ColumnChunk(pa.nulls(chunk.rows, pa.string()))
     arrays = [
-        _array(name, chunk.columns.get(name, missing), column, forced=name in hints.overrides)
-        for name, column in types.items()
+        _converted_column(
+            name, chunk.columns.get(name, missing), wanted, hints, (findings or {}).get(name, _NOT_EXAMINED)
+        )
+        for name, wanted in types.items()
     ]
     return pa.table(arrays, schema=_schema(types))
 
 
-def _array(name: str, column: ColumnChunk, wanted: ColumnType, *, forced: bool) -> "pa.Array":
-    if forced:
+def _converted_column(
+    name: str, column: ColumnChunk, wanted: ColumnType, hints: SchemaHints, found: _Finding
+) -> "pa.ChunkedArray":
+    if name in hints.overrides:
         if wanted.kind == "timestamp" and not wanted.origin and asked_type(wanted.kind, column).origin:
             raise _TooNarrowError  # nothing stood here before, so nobody knew whether there are offsets
         return cast_as_asked(column, name, wanted)
+    if found.values is not None and found.type == wanted:
+        return found.values
     array = cast_exactly(column, wanted)
     if array is None:
         raise _TooNarrowError

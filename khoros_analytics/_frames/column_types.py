@@ -47,10 +47,6 @@ TEXT = ColumnType("text")
 def join(one: ColumnType, other: ColumnType) -> ColumnType:
     """Return the narrowest type that holds the values of both without loss.
 
-    Args:
-        one: What is known of some values.
-        other: What is known of others.
-
     Example:
         >>> join(ColumnType("integer"), ColumnType("float")).kind
         'float'
@@ -77,11 +73,7 @@ def _join_alike(one: ColumnType, other: ColumnType) -> ColumnType:
 
 
 def join_all(types: Iterable[ColumnType]) -> ColumnType:
-    """Return the narrowest type that holds the values of all.
-
-    Args:
-        types: What is known of each part of a column.
-    """
+    """Return the narrowest type that holds the values of all."""
     return reduce(join, types, NOTHING)
 
 
@@ -104,9 +96,6 @@ class SchemaHints:
 
         Numbers of identity stay text: one window's could be all digits, the next one's not, and nobody adds them up.
 
-        Args:
-            column: Its name.
-
         Example:
             >>> [SchemaHints().stays_text(name) for name in ("CONVERSATION_ID", "authorUuid", "Post ID", "POST_COUNT")]
             [True, True, True, False]
@@ -114,31 +103,16 @@ class SchemaHints:
         return self.all_text or re.sub(r"[\W_]+", "", column).casefold().endswith("id")
 
     def initial(self, column: str) -> ColumnType:
-        """Return what is known of a column before any of its values.
-
-        Args:
-            column: Its name.
-        """
+        """Return what is known of a column before any of its values."""
         kind = self.defaults.get(column)
         return ColumnType(kind) if kind else NOTHING
 
     def with_text(self, columns: Iterable[str]) -> "SchemaHints":
-        """Return the same hints, but for columns that are to stay text.
-
-        Args:
-            columns: Their names.
-        """
+        """Return the same hints, but for columns that are to stay text."""
         return evolve(self, overrides={**self.overrides, **dict.fromkeys(columns, "text")})
 
     def check_columns(self, columns: Iterable[str]) -> None:
-        """Find out whether every column that the caller named is there.
-
-        Args:
-            columns: Those of the file.
-
-        Raises:
-            ParameterError: One is not.
-        """
+        """Raise a ParameterError where a column that the caller named is not there."""
         present = list(columns)
         for name in self.overrides:
             if name not in present:
@@ -148,15 +122,7 @@ class SchemaHints:
 
 
 def parse_types(types: object, report: str | None = None) -> SchemaHints:
-    """Check what a caller says of the types.
-
-    Args:
-        types: What was given.
-        report: The report's name, where one is known.
-
-    Raises:
-        ParameterError: It is something else than such types.
-    """
+    """Check what a caller says of the types; the report's table adds what it knows of its metrics."""
     defaults = _table_types(REPORTS[report].metrics) if report else {}
     if types is None:
         return SchemaHints(defaults=defaults)

@@ -19,15 +19,15 @@ if TYPE_CHECKING:
 
 __all__ = ["ArrowCsv", "RowCsv", "UnusualCsvError", "whole_csv"]
 
-_PIECE = 1 << 20
+_BLOCK_SIZE = 1 << 20
 """How many bytes are parsed at once: larger pieces fall out of the processor's cache."""
-_SMALL_PIECE = 1 << 18
-_PIECES = 8
+_SMALL_BLOCK_SIZE = 1 << 18
+_BLOCKS_AT_ONCE = 8
 """How many pieces get their types at once: in smaller parts, finding out costs more than it has to."""
-_LONGEST_ROW = 1 << 26
+_MAX_ROW_SIZE = 1 << 26
 THREADS = max(2, min(4, os.cpu_count() or 1))
 """How many threads have Arrow work for them."""
-_RECORDS = 4096
+_ROWS_AT_ONCE = 4096
 
 
 class UnusualCsvError(Exception):
@@ -41,11 +41,11 @@ class ArrowCsv:
     closing quote as if nothing had been there. So the quotes are checked first.
     """
 
-    def __init__(self, content: ExportSource, header: Header, *, low_memory: bool = False) -> None:
+    def __init__(self, source: ExportSource, header: Header, *, low_memory: bool = False) -> None:
         # Each thread would keep memory of its own.
         self.threads = 0 if low_memory else THREADS
-        self._piece, self._pieces = (_SMALL_PIECE, 1) if low_memory else (_PIECE, _PIECES)
-        self._reader = content.reader
+        self._piece, self._pieces = (_SMALL_BLOCK_SIZE, 1) if low_memory else (_BLOCK_SIZE, _BLOCKS_AT_ONCE)
+        self._reader = source.reader
         self._names = header.names
         self._delimiter = header.delimiter
 
@@ -57,14 +57,7 @@ class ArrowCsv:
             yield block
 
     def chunk(self, block: Sequence[bytes]) -> Chunk:
-        """Parse a block; several threads may do so at once.
-
-        Args:
-            block: Whole rows.
-
-        Raises:
-            UnusualCsvError: The block is damaged, or written in another way.
-        """
+        """Parse a block; several threads may do so at once."""
         import pyarrow as pa
 
         table = pa.concat_tables(map(self._parsed, block))
@@ -88,23 +81,17 @@ class ArrowCsv:
             raise UnusualCsvError from error
 
 
-def whole_csv(content: ExportSource, header: Header, path: Path) -> Chunk:
-    """Parse all of a plain file at once: by all processors, while one of them checks the quotes.
+def whole_csv(source: ExportSource, header: Header, path: Path) -> Chunk:
+    """Parse all of a plain file at once, by all processors, while one of them checks the quotes.
 
-    Args:
-        content: The file, opened.
-        header: Its header, which has been read.
-        path: Where it is.
-
-    Raises:
-        UnusualCsvError: It is damaged, or written in another way, or one of its rows is very long.
+    A file that is damaged, written in another way or has very long rows is an UnusualCsvError.
     """
     import pyarrow as pa
     from pyarrow import csv
 
     def check() -> None:
         begin = header.size
-        for rows in _whole_rows(content.reader, header.delimiter.encode(), _PIECE):
+        for rows in _whole_rows(source.reader, header.delimiter.encode(), _BLOCK_SIZE):
             _check_edges(rows, begin)
             begin += len(rows)
 
@@ -119,7 +106,7 @@ def whole_csv(content: ExportSource, header: Header, path: Path) -> Chunk:
         try:
             table = csv.read_csv(
                 path,
-                read_options=csv.ReadOptions(block_size=_PIECE),
+                read_options=csv.ReadOptions(block_size=_BLOCK_SIZE),
                 parse_options=_parse_options(header.names, header.delimiter),
                 convert_options=_convert_options(header.names),
             )
@@ -132,14 +119,11 @@ def whole_csv(content: ExportSource, header: Header, path: Path) -> Chunk:
 
 
 def _check_edges(rows: bytes, begin: int) -> None:
-    """Find out whether an edge between Arrow's blocks cuts a line end within quotes.
+    """Raise an UnusualCsvError where an edge between Arrow's blocks cuts a line end within quotes.
 
     Arrow drops an LF that begins a block where the one before ends with a CR, also in the middle of a field.
-
-    Raises:
-        UnusualCsvError: One does.
     """
-    for edge in range(-begin % _PIECE, len(rows), _PIECE):
+    for edge in range(-begin % _BLOCK_SIZE, len(rows), _BLOCK_SIZE):
         if rows[max(0, edge - 1) : edge + 1] == b"\r\n" and rows.count(b'"', 0, edge) % 2:
             raise UnusualCsvError
 
@@ -149,25 +133,17 @@ class RowCsv:
 
     threads = 0
 
-    def __init__(self, content: ExportSource, header: Header) -> None:
+    def __init__(self, source: ExportSource, header: Header) -> None:
         self._names = header.names
-        self._records = csv_records(content, header)
+        self._records = csv_records(source, header)
 
     def blocks(self) -> Generator[list[list[str | None]], None, None]:
-        """Yield rows, some thousands at a time.
-
-        Raises:
-            ExportFormatError: The file is damaged.
-        """
-        while records := list(islice(self._records, _RECORDS)):
+        """Yield rows, some thousands at a time."""
+        while records := list(islice(self._records, _ROWS_AT_ONCE)):
             yield records
 
     def chunk(self, block: Sequence[Sequence[str | None]]) -> Chunk:
-        """Turn rows into columns.
-
-        Args:
-            block: The rows.
-        """
+        """Turn rows into columns."""
         import pyarrow as pa
 
         columns = zip(self._names, zip(*block, strict=True), strict=True)
@@ -197,18 +173,14 @@ _FIRST, _LAST = itemgetter(0), itemgetter(-1)
 
 
 def _whole_rows(reader: PeekableReader, delimiter: bytes, usual: int) -> Iterator[bytes]:
-    """Yield pieces of whole rows.
-
-    Raises:
-        UnusualCsvError: A quote stands where none may stand, or no row ends.
-    """
+    """Yield pieces of whole rows; an UnusualCsvError where a quote stands where none may stand, or no row ends."""
     rest, size = b"", usual
     while piece := reader.read(size):
         data = rest + piece
         rows = _up_to_last_row(data, delimiter)
         if rows:
             yield rows
-        elif len(data) > _LONGEST_ROW:
+        elif len(data) > _MAX_ROW_SIZE:
             raise UnusualCsvError
         # Twice as much each time, so that a long row is not looked at again and again.
         rest, size = data[len(rows) :], usual if rows else len(data)
@@ -219,11 +191,7 @@ def _whole_rows(reader: PeekableReader, delimiter: bytes, usual: int) -> Iterato
 
 
 def _up_to_last_row(data: bytes, delimiter: bytes) -> bytes:
-    """Return what ends at the last line end that has an even number of quotes before it.
-
-    Raises:
-        UnusualCsvError: A quote stands where none may stand.
-    """
+    """Return what ends at the last line end that has an even number of quotes before it."""
     end = data.rfind(b"\n") + 1
     rows = data[:end]
     parts = rows.split(b'"')
@@ -240,15 +208,10 @@ def _up_to_last_row(data: bytes, delimiter: bytes) -> bytes:
 
 
 def _check_quotes(parts: Sequence[bytes], delimiter: bytes) -> None:
-    """Find out whether each quoted field begins after a delimiter or line end, and ends before one.
+    """Raise an UnusualCsvError unless each quoted field begins behind a delimiter or line end, and ends before one.
 
-    Args:
-        parts: What stands between the quotes: by turns what is outside and what is inside of a field. Nothing at all on
-            the outside is a doubled quote.
-        delimiter: What separates fields.
-
-    Raises:
-        UnusualCsvError: One does not.
+    ``parts`` is what stands between the quotes, by turns outside and inside of a field; nothing at all outside is a
+    doubled quote.
     """
     if len(parts) % 2 == 0:
         raise UnusualCsvError

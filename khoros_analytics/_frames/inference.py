@@ -25,7 +25,6 @@ __all__ = [
     "asked_type",
     "cast_as_asked",
     "cast_exactly",
-    "examine",
     "infer",
 ]
 
@@ -102,11 +101,7 @@ class UnfitValueError(ValueError):
 
 
 def arrow_type(column: ColumnType) -> "pa.DataType":
-    """Return Arrow's type for a column.
-
-    Args:
-        column: What is known of it. A column without any value is one of text.
-    """
+    """Return Arrow's type for a column; one without any value is text."""
     import pyarrow as pa
 
     if column.kind == "timestamp":
@@ -115,21 +110,8 @@ def arrow_type(column: ColumnType) -> "pa.DataType":
     return types.get(column.kind or "text", pa.string())
 
 
-def examine(column: ColumnChunk) -> ColumnType:
-    """Find the narrowest type that holds all values of a part of a column without loss.
-
-    Args:
-        column: The part.
-    """
-    return infer(column)[0]
-
-
 def infer(column: ColumnChunk) -> "tuple[ColumnType, pa.ChunkedArray]":
-    """Find the narrowest type that holds all values of a part of a column without loss, and return them in it.
-
-    Args:
-        column: The part.
-    """
+    """Find the narrowest type that holds all values of a part of a column without loss, and return them in it."""
     values = column.values
     if values.null_count == len(values):
         return NOTHING, cast_exactly(column, NOTHING)
@@ -144,12 +126,7 @@ def infer(column: ColumnChunk) -> "tuple[ColumnType, pa.ChunkedArray]":
 
 
 def cast_exactly(column: ColumnChunk, wanted: ColumnType) -> "pa.ChunkedArray | None":
-    """Return a part of a column in a type, or None where that would change one of its values.
-
-    Args:
-        column: The part.
-        wanted: The type.
-    """
+    """Return a part of a column in a type, or None where that would change one of its values."""
     import pyarrow as pa
 
     values = column.values
@@ -165,13 +142,7 @@ def cast_exactly(column: ColumnChunk, wanted: ColumnType) -> "pa.ChunkedArray | 
 def cast_as_asked(column: ColumnChunk, name: str, wanted: ColumnType) -> "pa.ChunkedArray":
     """Return a part of a column in the type that the caller asks for, also where that changes how a value is written.
 
-    Args:
-        column: The part.
-        name: The column's name.
-        wanted: The type.
-
-    Raises:
-        UnfitValueError: A value is none of that type.
+    A value that is not of that type is an UnfitValueError.
     """
     import pyarrow as pa
 
@@ -188,9 +159,7 @@ def cast_as_asked(column: ColumnChunk, name: str, wanted: ColumnType) -> "pa.Chu
 def asked_type(kind: TypeName, column: ColumnChunk) -> ColumnType:
     """Return the type of a column for which the caller asks, without looking at all of it.
 
-    Args:
-        kind: What the caller asks for.
-        column: A part of the column. For timestamps, its first value decides; without any, the type has no origin yet.
+    For timestamps the first value decides about the zone; without any value the type has no origin yet.
     """
     if kind != "timestamp":
         return ColumnType(kind)

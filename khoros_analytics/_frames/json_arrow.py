@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 
 __all__ = ["JsonColumns"]
 
-_ROWS = 2048
+_ROWS_AT_ONCE = 2048
 """How many rows become columns at once, at the least."""
-_FEW_ROWS = 256
+_FEWER_ROWS_AT_ONCE = 256
 _LARGEST_INTEGER = 10**15
 """The first integer with more digits than a float keeps for certain."""
 
@@ -33,18 +33,14 @@ class JsonColumns:
     # Python itself does this work, so threads would only wait for one another.
     threads = 0
 
-    def __init__(self, content: ExportSource, *, low_memory: bool = False) -> None:
-        self._content = content
-        self._rows = _FEW_ROWS if low_memory else _ROWS
+    def __init__(self, source: ExportSource, *, low_memory: bool = False) -> None:
+        self._source = source
+        self._rows = _FEWER_ROWS_AT_ONCE if low_memory else _ROWS_AT_ONCE
 
     def blocks(self) -> Generator[list[dict[str, object]], None, None]:
-        """Yield rows, some thousands at a time.
-
-        Raises:
-            ExportFormatError: The file is damaged.
-        """
+        """Yield rows, some thousands at a time."""
         rows: list[dict[str, object]] = []
-        for block in json_blocks(self._content, exact_decimals=True):
+        for block in json_blocks(self._source, exact_decimals=True):
             rows += block.rows
             if len(rows) >= self._rows:
                 yield rows
@@ -53,11 +49,7 @@ class JsonColumns:
             yield rows
 
     def chunk(self, block: Sequence[Row]) -> Chunk:
-        """Turn rows into columns; a field that some rows leave out is missing there.
-
-        Args:
-            block: The rows.
-        """
+        """Turn rows into columns; a field that some rows leave out is missing there."""
         columns = _transposed(block)
         return Chunk({name: _column(values) for name, values in columns.items()}, len(block))
 

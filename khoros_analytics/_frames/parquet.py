@@ -20,19 +20,7 @@ _ROW_GROUP = 1 << 24
 
 
 def write_parquet(file: ExportFile, destination: Destination, about: Mapping[str, object]) -> None:
-    """Write a file as Parquet, compressed with zstd.
-
-    Args:
-        file: The file.
-        destination: Where to.
-        about: What to note in the file's metadata.
-
-    Raises:
-        ExportFormatError: The file is damaged, or a value is not of the type that was asked for.
-        ParameterError: A type was asked for a column that is not there.
-        TargetError: The destination does not take it.
-        ImportError: pyarrow is missing.
-    """
+    """Write a file as Parquet, compressed with zstd."""
     require("arrow")
     from pyarrow import parquet
 

@@ -43,14 +43,7 @@ _POLARS_ZONES = {
 
 
 def require(extra: Literal["arrow", "pandas", "polars"]) -> None:
-    """Find out whether the libraries of an extra are there, before anything is waited for.
-
-    Args:
-        extra: Its name.
-
-    Raises:
-        ImportError: One of them is missing.
-    """
+    """Raise an ImportError where a library of the extra is missing, before anything is waited for."""
     with needs(extra):
         import pyarrow as pa  # noqa: F401 - all of them need it
 
@@ -146,29 +139,13 @@ def _given(path: str | os.PathLike[str], types: object) -> ExportFile:
 
 
 def to_arrow(file: ExportFile) -> "pa.Table":
-    """Read a file into a table of Arrow.
-
-    Args:
-        file: The file.
-
-    Raises:
-        KhorosError: As for :func:`read_arrow`.
-        ImportError: pyarrow is missing.
-    """
+    """Read a file into a table of Arrow."""
     require("arrow")
     return read_table(file)
 
 
 def to_pandas(file: ExportFile) -> "pd.DataFrame":
-    """Read a file into a DataFrame of pandas, its columns backed by Arrow.
-
-    Args:
-        file: The file.
-
-    Raises:
-        KhorosError: As for :func:`read_pandas`.
-        ImportError: pandas or pyarrow is missing.
-    """
+    """Read a file into a DataFrame of pandas, its columns backed by Arrow."""
     require("pandas")
     import pandas as pd
 
@@ -177,15 +154,7 @@ def to_pandas(file: ExportFile) -> "pd.DataFrame":
 
 
 def to_polars(file: ExportFile) -> "pl.DataFrame":
-    """Read a file into a DataFrame of Polars.
-
-    Args:
-        file: The file.
-
-    Raises:
-        KhorosError: As for :func:`read_polars`.
-        ImportError: Polars or pyarrow is missing.
-    """
+    """Read a file into a DataFrame of Polars."""
     require("polars")
     import polars as pl
 
@@ -198,29 +167,14 @@ def to_polars(file: ExportFile) -> "pl.DataFrame":
 
 
 def check_rows(rows: object) -> int:
-    """Check how many rows a batch should have.
-
-    Args:
-        rows: What was given.
-
-    Raises:
-        ParameterError: It is no such number.
-    """
+    """Return the largest number of rows of a batch; a ParameterError for what cannot be one."""
     if isinstance(rows, bool) or not isinstance(rows, int) or rows < 1:
         raise ParameterError(f"rows: {rows!r} is not a number of rows; give a whole number from 1 on")
     return rows
 
 
 def batches(file: ExportFile, rows: int) -> Generator["pa.RecordBatch", None, None]:
-    """Yield a file in batches that all have the same schema, in constant memory. The file is read twice.
-
-    Args:
-        file: The file.
-        rows: How many rows each has at most.
-
-    Raises:
-        KhorosError: As for :func:`read_arrow`.
-    """
+    """Yield a file in batches that all have the same schema, in constant memory. The file is read twice."""
     import pyarrow as pa
 
     waiting: deque[pa.Table] = deque()

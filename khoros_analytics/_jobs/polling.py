@@ -41,12 +41,7 @@ class Durations:
         self._seen: OrderedDict[Hashable, deque[float]] = OrderedDict()
 
     def note(self, kind: Hashable, seconds: float) -> None:
-        """Remember one.
-
-        Args:
-            kind: What it was: exports of one kind are expected to take similar times.
-            seconds: How long it took.
-        """
+        """Remember how many seconds one took; those of one kind are expected to take similar times."""
         with self._lock:
             self._seen.setdefault(kind, deque(maxlen=_REMEMBERED)).append(max(seconds, 0.001))
             self._seen.move_to_end(kind)
@@ -54,11 +49,7 @@ class Durations:
                 self._seen.popitem(last=False)
 
     def fastest(self, kind: Hashable) -> float | None:
-        """Return how long the fastest of the last ones took, or None where too few are known or they do not agree.
-
-        Args:
-            kind: What it is.
-        """
+        """Return how long the fastest of the last ones took, or None where too few are known or they do not agree."""
         with self._lock:
             seen = list(self._seen.get(kind, ()))
         return min(seen) if len(seen) >= _ENOUGH and _spread(seen) <= _AGREEMENT else None
@@ -73,15 +64,9 @@ def _spread(durations: list[float]) -> float:
 
 
 def pause(age: float, fastest: float | None = None) -> float:
-    """Return how long to wait before the next poll.
+    """Return how long to wait before the next poll, in seconds: about 30 percent of the job's age, between 3 and 15.
 
-    Args:
-        age: The seconds since the export was started.
-        fastest: How long the fastest of its kind took, in seconds, where that is known.
-
-    Returns:
-        Seconds: about 30 percent of the age between 3 and 15; or, where the fastest is known, until just before then,
-        and about 13 percent of the age from there on.
+    Where the fastest of its kind is known: until just before then, and about 13 percent of the age from there on.
 
     Example:
         >>> pause(0), pause(20), pause(3600)
@@ -106,19 +91,10 @@ def poll_until(
     fastest: float | None = None,
     pause_first: bool = True,
 ) -> T | None:
-    """Look again and again, until it is done or the deadline is near.
+    """Poll again and again until the answer is done; None where the deadline comes first.
 
-    Args:
-        poll: Asks for the status.
-        done: Whether a status ends the poll_until.
-        sleep: What sleeps.
-        deadline: When to stop; the last poll comes shortly before it.
-        age: The seconds since the export was started.
-        fastest: How long the fastest of its kind took, in seconds, where that is known.
-        pause_first: Whether the job is brand-new, so that a pause comes before the first poll.
-
-    Returns:
-        The done status, or None when the deadline came first.
+    The last poll comes shortly before the deadline. ``age`` and ``fastest`` are in seconds; ``pause_first`` is for a
+    job that has just been started.
     """
 
     def wait(_state: RetryCallState | None) -> float:

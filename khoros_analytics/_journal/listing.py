@@ -54,12 +54,7 @@ class Jobs(tuple[JournalLine, ...]):
 
 
 def list_jobs(entries: Iterable[Entry], account: str) -> Jobs:
-    """Return the entries of a journal as people see them.
-
-    Args:
-        entries: The entries.
-        account: The mark of the account.
-    """
+    """Return the entries of a journal as people see them."""
     return Jobs(
         JournalLine(
             entry.request.report.name,

@@ -118,18 +118,10 @@ class Journal:
             raise ConfigurationError(f"journal: {self.path} cannot be used: {error}") from error
 
     def claim(self, request: ExportRequest, *, fresh: bool, lease: float) -> Claim:
-        """Ask for the right to start an export.
+        """Ask for the right to start an export, for ``lease`` seconds.
 
-        Args:
-            request: What to export.
-            fresh: Whether it is to be started anew whatever is there.
-            lease: How long the caller may take to start it, in seconds.
-
-        Returns:
-            The claim: an export that is there already, the caller's own to start, or busy.
-
-        Raises:
-            ConfigurationError: The file cannot be used.
+        The answer is an export that is there already, unless ``fresh``, or a claim to start it, or that another process
+        is starting it now.
         """
         mine: list[int] = []
         try:
@@ -191,14 +183,7 @@ class Journal:
             self._set(database, number, was=was, state=state.value, **values)
 
     def find(self, identity: JobIdentity) -> Entry | None:
-        """Return the line of a job, or None.
-
-        Args:
-            identity: The job.
-
-        Raises:
-            ConfigurationError: The file cannot be used.
-        """
+        """Return the line of a job, or None."""
         query = "SELECT * FROM exports WHERE account = ? AND workflow_id = ? AND run_id = ? ORDER BY id DESC LIMIT 1"
         ids = (self._account, identity.created.workflow_id, identity.created.run_id)
         with self._transaction() as database:
@@ -206,11 +191,7 @@ class Journal:
             return self._entry(row) if row else None
 
     def entries(self) -> list[Entry]:
-        """Return the account's exports, newest first.
-
-        Raises:
-            ConfigurationError: The file cannot be used.
-        """
+        """Return the account's exports, newest first."""
         with self._transaction() as database:
             rows = database.execute("SELECT * FROM exports WHERE account = ? ORDER BY id DESC", (self._account,))
             return [self._entry(row) for row in rows]

@@ -37,12 +37,7 @@ class JobIdentity:
 
 
 def write_token(job: JobIdentity, account: str) -> str:
-    """Write a job down.
-
-    Args:
-        job: The job.
-        account: Whose it is; see :func:`account_id`.
-    """
+    """Write a job down."""
     window = job.request.window
     parts = [
         account,
@@ -59,15 +54,7 @@ def write_token(job: JobIdentity, account: str) -> str:
 
 
 def read_token(token: str, account: str) -> JobIdentity:
-    """Read a job back.
-
-    Args:
-        token: What :func:`write_token` wrote.
-        account: Whose jobs may be read.
-
-    Raises:
-        ParameterError: It is not a token, was cut, is of another version, or belongs to another account.
-    """
+    """Read a job of this account back; a ParameterError says what is wrong with the token."""
     if not isinstance(token, str) or not token.strip().startswith(_ANY_PREFIX):
         raise ParameterError("this is not a job token; give the text that job.token returned")
     body = token.strip()

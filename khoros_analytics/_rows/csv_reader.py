@@ -15,9 +15,9 @@ from .source import ExportSource
 
 __all__ = ["Header", "csv_records", "csv_rows", "read_header"]
 
-_BLOCK = 1 << 17
-_LONGEST_HEADER = 1 << 20
-_LONGEST_ROW = 1 << 28
+_BLOCK_SIZE = 1 << 17
+_MAX_HEADER_SIZE = 1 << 20
+_MAX_ROW_SIZE = 1 << 28
 """How many bytes a row may have: a quote that nobody closes would otherwise take the rest of the file to memory."""
 _DELIMITERS = ",;\t|"
 _QUOTED = re.compile(rb'"[^"]*"')
@@ -43,17 +43,10 @@ class Header:
     size: int
 
 
-def read_header(content: ExportSource) -> Header:
-    """Take the header off a file, and find out what separates its fields.
-
-    Args:
-        content: The file, at its beginning.
-
-    Raises:
-        ExportFormatError: It is cut off, not in UTF-8, or names a column twice.
-    """
+def read_header(source: ExportSource) -> Header:
+    """Take the header off a file, and find out what separates its fields."""
     try:
-        header = _header(content)
+        header = _header(source)
     except UnicodeDecodeError as error:
         problem = f"is not in UTF-8: {error.reason}"
     except _UnfinishedError:
@@ -61,41 +54,26 @@ def read_header(content: ExportSource) -> Header:
     except _BrokenError as error:
         problem = str(error)
     else:
-        content.reader.read(header.size - content.skipped)
+        source.reader.read(header.size - source.skipped)
         if len(set(header.names)) == len(header.names):
             return header
         twice = sorted({name for name in header.names if header.names.count(name) > 1})
         problem = f"names columns twice, so no row can be told by names: {', '.join(twice)}"
-    raise ExportFormatError(f"{content.name}: the header {problem}", offset=content.skipped)
+    raise ExportFormatError(f"{source.name}: the header {problem}", offset=source.skipped)
 
 
-def csv_records(content: ExportSource, header: Header) -> Iterator[list[str | None]]:
-    """Yield the cells of each row. An empty field is None, a quoted empty one is an empty text.
-
-    Args:
-        content: The file, behind its header.
-        header: The header.
-
-    Raises:
-        ExportFormatError: A row is broken; everything before it has been yielded.
-    """
-    for record in _records(content, header):
+def csv_records(source: ExportSource, header: Header) -> Iterator[list[str | None]]:
+    """Yield the cells of each row. An empty field is None, a quoted empty one is an empty text."""
+    for record in _records(source, header):
         yield [cell or None for cell in record] if isinstance(record, list) else [*record]
 
 
-def csv_rows(content: ExportSource) -> Iterator[dict[str, str | None]]:
-    """Yield each row by the names of its columns.
-
-    Args:
-        content: The file, at its beginning.
-
-    Raises:
-        ExportFormatError: The header or a row is broken; everything before it has been yielded.
-    """
-    header = read_header(content)
+def csv_rows(source: ExportSource) -> Iterator[dict[str, str | None]]:
+    """Yield each row by the names of its columns."""
+    header = read_header(source)
     names = header.names
     empty: dict[str, str | None] = dict.fromkeys(names)
-    for record in _records(content, header):
+    for record in _records(source, header):
         row = empty.copy()
         # A row that has all its names already is filled faster than one that grows.
         pairs = zip(names, record)  # noqa: B905 - they are as many; to have that checked again is dear
@@ -104,7 +82,7 @@ def csv_rows(content: ExportSource) -> Iterator[dict[str, str | None]]:
 
 
 @define
-class _Place:
+class _Position:
     """How far the reading has come; it is moved on at the end of each block, and where a row is broken.
 
     Attributes:
@@ -120,11 +98,7 @@ class _Place:
     row: int = 0
 
     def error(self, problem: str) -> ExportFormatError:
-        """Return an error about the next row.
-
-        Args:
-            problem: What is wrong with it.
-        """
+        """Return an error about the next row."""
         row = self.row + 1
         return ExportFormatError(
             f"{self.name}: row {row}, which begins at byte {self.offset}, {problem}", row=row, offset=self.offset
@@ -139,10 +113,10 @@ class _BrokenError(Exception):
     """A record is not what it should be."""
 
 
-def _header(content: ExportSource) -> Header:
-    size = _BLOCK
+def _header(source: ExportSource) -> Header:
+    size = _BLOCK_SIZE
     while True:
-        data = content.reader.peek(size)
+        data = source.reader.peek(size)
         ended = len(data) < size
         lines = (data if ended else data[: _last_line_end(data)]).splitlines(keepends=True)
         delimiter = _delimiter(data)
@@ -150,12 +124,12 @@ def _header(content: ExportSource) -> Header:
         try:
             record = _quoted(_next(following), following, delimiter)
         except _UnfinishedError:
-            if ended or size > _LONGEST_HEADER:
+            if ended or size > _MAX_HEADER_SIZE:
                 raise
             size *= 4
         else:
             taken = next(following, (len(lines),))[0]
-            return Header(tuple(cell or "" for cell in record), delimiter, content.skipped + _size(lines[:taken]))
+            return Header(tuple(cell or "" for cell in record), delimiter, source.skipped + _size(lines[:taken]))
 
 
 def _delimiter(data: bytes) -> str:
@@ -164,29 +138,29 @@ def _delimiter(data: bytes) -> str:
     return max(_DELIMITERS, key=lambda delimiter: b"".join(line).count(delimiter.encode()))
 
 
-def _records(content: ExportSource, header: Header) -> Iterator[Record]:
-    place, rest = _Place(content.name, header, header.size), b""
+def _records(source: ExportSource, header: Header) -> Iterator[Record]:
+    position, rest = _Position(source.name, header, header.size), b""
     while True:
-        wanted = max(_BLOCK, len(rest))
-        piece = content.reader.read(wanted)
+        wanted = max(_BLOCK_SIZE, len(rest))
+        piece = source.reader.read(wanted)
         data = rest + piece if rest else piece
         ended = len(piece) < wanted
-        begin = place.offset
-        yield from _whole_records(data if ended else data[: _last_line_end(data)], place)
-        rest = data[place.offset - begin :]
+        begin = position.offset
+        yield from _whole_records(data if ended else data[: _last_line_end(data)], position)
+        rest = data[position.offset - begin :]
         if ended and rest:
-            raise place.error("ends within quotes: the file is cut off")
-        if len(rest) > _LONGEST_ROW:
-            raise place.error(f"has more than {_LONGEST_ROW >> 20} MiB; is a quote in it never closed?")
+            raise position.error("ends within quotes: the file is cut off")
+        if len(rest) > _MAX_ROW_SIZE:
+            raise position.error(f"has more than {_MAX_ROW_SIZE >> 20} MiB; is a quote in it never closed?")
         if ended:
             return
 
 
-def _whole_records(data: bytes, place: _Place) -> Iterator[Record]:
-    """Yield the records of some whole lines, and move the place to the first one that does not end in them."""
+def _whole_records(data: bytes, position: _Position) -> Iterator[Record]:
+    """Yield the records of some whole lines, and move the position to the first one that does not end in them."""
     lines = data.splitlines(keepends=True)
-    delimiter, width = place.header.delimiter, len(place.header.names)
-    row, following = place.row, enumerate(lines)
+    delimiter, width = position.header.delimiter, len(position.header.names)
+    row, following = position.row, enumerate(lines)
     record: Record
     for index, line in following:
         problem = ""
@@ -197,7 +171,7 @@ def _whole_records(data: bytes, place: _Place) -> Iterator[Record]:
             else:
                 record = _regular(text, delimiter) or _quoted(text, following, delimiter)
         except _UnfinishedError:
-            place.row, place.offset = row, place.offset + _size(lines[:index])
+            position.row, position.offset = row, position.offset + _size(lines[:index])
             return
         except UnicodeDecodeError as error:
             problem = f"is not in UTF-8: {error.reason}"
@@ -210,18 +184,15 @@ def _whole_records(data: bytes, place: _Place) -> Iterator[Record]:
             elif not _blank(line):
                 problem = f"has {len(record)} fields in place of {width}"
         if problem:
-            place.row, place.offset = row, place.offset + _size(lines[:index])
-            raise place.error(problem)
-    place.row, place.offset = row, place.offset + len(data)
+            position.row, position.offset = row, position.offset + _size(lines[:index])
+            raise position.error(problem)
+    position.row, position.offset = row, position.offset + len(data)
 
 
 def _regular(line: str, delimiter: str) -> Record | None:
     """Cut a record at its quotes: the pieces are by turns outside and inside of quoted fields.
 
-    This is the faster half of :func:`_quoted`.
-
-    Returns:
-        The cells; None where it is not one line with quotes around fields, and no others but doubled ones.
+    This is the faster half of :func:`_quoted`. None where a quote stands anywhere but around a field or doubled in it.
     """
     pieces = line.split('"')
     end = len(pieces)
@@ -252,12 +223,9 @@ def _regular(line: str, delimiter: str) -> Record | None:
 
 
 def _quoted(line: str, following: Lines, delimiter: str) -> Record:
-    """Cut any record at its quotes. A delimiter is put before it, so that every quoted field follows upon one.
+    """Cut any record at its quotes, taking the following lines that belong to it.
 
-    Args:
-        line: Its first line.
-        following: The numbered lines after it, of which it takes those that belong to it.
-        delimiter: What stands between two fields.
+    A delimiter is put before it, so that every quoted field follows one.
     """
     cells: list[str] = []
     empty: list[int] = []
@@ -289,8 +257,7 @@ def _quoted(line: str, following: Lines, delimiter: str) -> Record:
 def _long_value(pieces: list[str], at: int, following: Lines) -> tuple[str, list[str], int]:
     """Read a quoted field that may have doubled quotes and line ends in it.
 
-    Returns:
-        What it says, and the pieces of the line in which it ends, with the number of its last one.
+    Returns what it says, and the pieces of the line in which it ends, with the number of its last one.
     """
     value = [pieces[at]]
     while True:

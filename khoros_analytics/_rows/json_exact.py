@@ -1,6 +1,6 @@
 """The rows of a JSON array, one after the other: exact for every array there is, and sure of where one is damaged.
 
-A window moves over the text. It doubles when a row does not fit, so that no part of a long row is looked at more often
+A buffer moves over the text. It doubles when a row does not fit, so that no part of a long row is looked at more often
 than a few times.
 """
 
@@ -16,15 +16,15 @@ from attrs import define, field, frozen
 from ..errors import ExportFormatError
 from .source import PeekableReader
 
-__all__ = ["LONGEST_ROW", "RowBlock", "decoder", "window_blocks"]
+__all__ = ["MAX_ROW_SIZE", "RowBlock", "decoder", "exact_blocks"]
 
-LONGEST_ROW = 1 << 28
+MAX_ROW_SIZE = 1 << 28
 """How many bytes a row may have, so that a damaged file does not take all the memory."""
-_PIECE = 1 << 16
+_CHUNK_SIZE = 1 << 16
 _SPACE = re.compile(r"[ \t\r\n]*")
 _SURE_DIGITS = 15
 """So many digits of a number always survive in a float."""
-_LONGEST_TOKEN = 16
+_MAX_TOKEN_LENGTH = 16
 """A literal or an escape that is cut in two is taken for wrong at its beginning: so far from the end, at most."""
 
 Row = dict[str, object]
@@ -48,9 +48,8 @@ class RowBlock:
 def decoder(*, exact_decimals: bool) -> json.JSONDecoder:
     """Return what parses JSON as its standard says, so without NaN and Infinity.
 
-    Args:
-        exact_decimals: Whether a number with a fraction or an exponent becomes a Decimal where it has more than 15
-            significant digits.
+    With ``exact_decimals`` a number with a fraction or an exponent becomes a Decimal where it has more than 15
+    significant digits.
     """
     return json.JSONDecoder(parse_float=_exact if exact_decimals else None, parse_constant=_refuse)
 
@@ -69,42 +68,34 @@ def _refuse(name: str) -> NoReturn:
     raise ValueError(f"{name} is not a number in JSON")
 
 
-def window_blocks(
+def exact_blocks(
     reader: PeekableReader, head: bytes, *, name: str, first: int, offset: int, exact_decimals: bool
 ) -> Iterator[RowBlock]:
     """Yield rows up to the end of the array.
 
-    Args:
-        reader: What follows upon ``head``.
-        head: The first bytes; they begin with a row, or with the end of an array without rows.
-        name: What to call the file.
-        first: The number of the first row.
-        offset: Where the first byte is.
-        exact_decimals: As for :func:`decoder`.
-
-    Raises:
-        ExportFormatError: The array is damaged, or something follows upon it; everything before that was yielded.
+    ``head`` comes before the reader's bytes and begins with a row, or with the end of an array without rows; ``first``
+    is the number of that row and ``offset`` where it begins, in bytes.
     """
-    window = _Window(reader, name, first, offset, head)
+    buffer = _TextBuffer(reader, name, first, offset, head)
     rows: list[Row] = []
     problem = None
     try:
-        for row in _rows(window, decoder(exact_decimals=exact_decimals)):
+        for row in _rows(buffer, decoder(exact_decimals=exact_decimals)):
             rows.append(row)
-            if window.at - window.taken >= _PIECE:
-                yield RowBlock(window.row - len(rows), offset, rows)
-                rows, offset = [], window.place()
-                window.taken = window.at
+            if buffer.at - buffer.taken >= _CHUNK_SIZE:
+                yield RowBlock(buffer.row - len(rows), offset, rows)
+                rows, offset = [], buffer.place()
+                buffer.taken = buffer.at
     except ExportFormatError as error:
         problem = error
     if rows:
-        yield RowBlock(window.row - len(rows), offset, rows)
+        yield RowBlock(buffer.row - len(rows), offset, rows)
     if problem:
         raise problem
 
 
 @define
-class _Window:
+class _TextBuffer:
     """A part of the text.
 
     Attributes:
@@ -135,10 +126,10 @@ class _Window:
     def grow(self) -> None:
         """Drop what has been read, and read on: at least as much as is left."""
         rest = self.text[self.at :]
-        if len(rest) > LONGEST_ROW:
-            raise self.error(f"has more than {LONGEST_ROW >> 20} MiB", self.at)
+        if len(rest) > MAX_ROW_SIZE:
+            raise self.error(f"has more than {MAX_ROW_SIZE >> 20} MiB", self.at)
         self.offset, self.taken = self.place(), self.taken - self.at
-        wanted = max(_PIECE, len(rest))
+        wanted = max(_CHUNK_SIZE, len(rest))
         piece, self.undecoded = self.undecoded or self.reader.read(wanted), b""
         self.ended = not piece
         try:
@@ -162,12 +153,7 @@ class _Window:
         return self.offset + len(self.text[: self.at].encode())
 
     def error(self, problem: str, at: int) -> ExportFormatError:
-        """Return an error about the next row.
-
-        Args:
-            problem: What is wrong with it.
-            at: Where, in the text.
-        """
+        """Return an error about the next row."""
         offset = self.offset + len(self.text[:at].encode())
         if self.ended and at >= len(self.text):
             problem = self.fault or "is not whole: the file is cut off"
@@ -175,58 +161,58 @@ class _Window:
         return ExportFormatError(f"{where}, {problem}", row=self.row, offset=offset)
 
 
-def _rows(window: _Window, parser: json.JSONDecoder) -> Iterator[Row]:
-    if window.skip_space() == "]" and window.row == 1:
-        _check_end(window)
+def _rows(buffer: _TextBuffer, parser: json.JSONDecoder) -> Iterator[Row]:
+    if buffer.skip_space() == "]" and buffer.row == 1:
+        _check_end(buffer)
         return
     while True:
-        yield _row(window, parser)
-        mark = window.skip_space()
+        yield _row(buffer, parser)
+        mark = buffer.skip_space()
         if mark == "]":
-            _check_end(window)
+            _check_end(buffer)
             return
         if mark != ",":
-            raise window.error("has no comma before it", window.at)
-        window.at += 1
-        window.skip_space()
+            raise buffer.error("has no comma before it", buffer.at)
+        buffer.at += 1
+        buffer.skip_space()
 
 
-def _row(window: _Window, parser: json.JSONDecoder) -> Row:
-    """Parse the row at which the window is, and move behind it."""
-    if window.text[window.at : window.at + 1] != "{":
-        raise window.error("is not a JSON object", window.at)
+def _row(buffer: _TextBuffer, parser: json.JSONDecoder) -> Row:
+    """Parse the row at which the buffer is, and move behind it."""
+    if buffer.text[buffer.at : buffer.at + 1] != "{":
+        raise buffer.error("is not a JSON object", buffer.at)
     while True:
         try:
-            row, end = parser.raw_decode(window.text, window.at)
+            row, end = parser.raw_decode(buffer.text, buffer.at)
         except json.JSONDecodeError as error:
-            if not window.ended and _may_go_on(error):
-                window.grow()
+            if not buffer.ended and _may_go_on(error):
+                buffer.grow()
                 continue
-            raise _damaged(window, error) from None
+            raise _damaged(buffer, error) from None
         except ValueError as error:
-            raise window.error(f"cannot be read: {error}", window.at) from None
+            raise buffer.error(f"cannot be read: {error}", buffer.at) from None
         except RecursionError:
-            raise window.error("is nested too deep", window.at) from None
-        window.row += 1
-        window.at = end
+            raise buffer.error("is nested too deep", buffer.at) from None
+        buffer.row += 1
+        buffer.at = end
         return row  # type: ignore[no-any-return] # it begins with a brace
 
 
 def _may_go_on(error: json.JSONDecodeError) -> bool:
     """Tell whether more text could make it right: a text is open, or it went wrong at the very end."""
-    return error.msg.startswith("Unterminated string") or error.pos >= len(error.doc) - _LONGEST_TOKEN
+    return error.msg.startswith("Unterminated string") or error.pos >= len(error.doc) - _MAX_TOKEN_LENGTH
 
 
-def _damaged(window: _Window, error: json.JSONDecodeError) -> ExportFormatError:
+def _damaged(buffer: _TextBuffer, error: json.JSONDecodeError) -> ExportFormatError:
     if error.msg.startswith("Unterminated string") or "}" not in error.doc[error.pos :]:
-        return window.error(window.fault or "is not whole: the file is cut off", window.at)
-    return window.error(f"is damaged at character {error.pos - window.at}: {error.msg}", window.at)
+        return buffer.error(buffer.fault or "is not whole: the file is cut off", buffer.at)
+    return buffer.error(f"is damaged at character {error.pos - buffer.at}: {error.msg}", buffer.at)
 
 
-def _check_end(window: _Window) -> None:
-    window.at += 1
-    if window.skip_space() or window.fault:
-        place = window.place()
+def _check_end(buffer: _TextBuffer) -> None:
+    buffer.at += 1
+    if buffer.skip_space() or buffer.fault:
+        place = buffer.place()
         raise ExportFormatError(
-            f"{window.name}: something follows upon the end of the array, at byte {place}", offset=place
+            f"{buffer.name}: something follows upon the end of the array, at byte {place}", offset=place
         )

@@ -11,14 +11,14 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from ..errors import ExportFormatError
-from .json_exact import RowBlock, decoder, window_blocks
+from .json_exact import RowBlock, decoder, exact_blocks
 from .source import ExportSource, PeekableReader
 
 __all__ = ["RowBlock", "json_blocks", "json_rows"]
 
-_PIECE = 1 << 16
+_BLOCK_SIZE = 1 << 16
 """How many bytes are parsed at once: the parser is fastest while all of it stays in the processor's cache."""
-_LONGEST_BLOCK = 1 << 20
+_MAX_BLOCK_SIZE = 1 << 20
 """Where no row has ended after so many bytes, the exact way takes over."""
 _SPACE = b" \t\r\n"
 _EDGE = re.compile(rb'\}([ \t\r\n]*,[ \t\r\n]*)\{"')
@@ -34,22 +34,18 @@ _LONG_DECIMALS = (b"." + b"0" * 9, b"0" * 8 + b".", b"0" * 16 + b"e")
 Parse = Callable[[bytes], list[dict[str, object]]]
 
 
-def json_blocks(content: ExportSource, *, exact_decimals: bool = False) -> Iterator[RowBlock]:
+def json_blocks(source: ExportSource, *, exact_decimals: bool = False) -> Iterator[RowBlock]:
     """Yield the rows of a JSON array of objects, in constant memory. Of a field that a row has twice, the last counts.
 
-    Args:
-        content: The file.
-        exact_decimals: Whether a number of more than 15 digits that has a fraction or an exponent becomes a Decimal.
-
-    Raises:
-        ExportFormatError: It is not an array of objects, or damaged; every row before that was yielded.
+    With ``exact_decimals`` a number of more than 15 digits with a fraction or an exponent becomes a Decimal. Where the
+    file is damaged, every row before that is yielded, then an ExportFormatError raised.
     """
-    reader, parse = content.reader, _parser(exact_decimals=exact_decimals)
-    head = _after_opening(content)
-    offset, first = content.skipped + head, 1
+    reader, parse = source.reader, _parser(exact_decimals=exact_decimals)
+    head = _after_opening(source)
+    offset, first = source.skipped + head, 1
     data = b""
-    edge = _edge(reader.peek(_PIECE))
-    while edge and len(data) <= _LONGEST_BLOCK and len(piece := reader.read(max(_PIECE, len(data)))) > 0:
+    edge = _edge(reader.peek(_BLOCK_SIZE))
+    while edge and len(data) <= _MAX_BLOCK_SIZE and len(piece := reader.read(max(_BLOCK_SIZE, len(data)))) > 0:
         data += piece
         end = _last_edge(data, edge)
         if not end:
@@ -63,43 +59,30 @@ def json_blocks(content: ExportSource, *, exact_decimals: bool = False) -> Itera
         yield RowBlock(first, offset, rows)
         after = end + len(edge) - 3
         first, offset, data = first + len(rows), offset + after, data[after:]
-    yield from window_blocks(reader, data, name=content.name, first=first, offset=offset, exact_decimals=exact_decimals)
+    yield from exact_blocks(reader, data, name=source.name, first=first, offset=offset, exact_decimals=exact_decimals)
 
 
-def json_rows(content: ExportSource) -> Iterator[dict[str, object]]:
-    """Yield the rows of a JSON array of objects, one by one.
-
-    Args:
-        content: The file.
-
-    Raises:
-        ExportFormatError: It is not an array of objects, or damaged; every row before that was yielded.
-    """
-    for block in json_blocks(content):
+def json_rows(source: ExportSource) -> Iterator[dict[str, object]]:
+    """Yield the rows of a JSON array of objects, one by one."""
+    for block in json_blocks(source):
         yield from block.rows
 
 
-def _after_opening(content: ExportSource) -> int:
-    """Read up to the first row; return how many bytes that were.
-
-    Raises:
-        ExportFormatError: Something else than an array begins there.
-    """
-    size = _skip_space(content.reader)
-    begin = content.reader.read(1)
+def _after_opening(source: ExportSource) -> int:
+    """Read up to the first row and return how many bytes that were; an ExportFormatError where no array begins."""
+    size = _skip_space(source.reader)
+    begin = source.reader.read(1)
     if begin != b"[":
-        shown = repr((begin + content.reader.peek(3)).decode("utf-8", "replace"))
+        shown = repr((begin + source.reader.peek(3)).decode("utf-8", "replace"))
         what = "a single JSON object" if begin == b"{" else f"something that begins with {shown}"
-        raise ExportFormatError(
-            f"{content.name} is {what}, where an export is an array of rows", offset=content.skipped
-        )
-    return size + 1 + _skip_space(content.reader)
+        raise ExportFormatError(f"{source.name} is {what}, where an export is an array of rows", offset=source.skipped)
+    return size + 1 + _skip_space(source.reader)
 
 
 def _skip_space(reader: PeekableReader) -> int:
     """Read white space; return how many bytes it was."""
     size = 0
-    while (piece := reader.peek(_PIECE)) and piece[0] in _SPACE:
+    while (piece := reader.peek(_BLOCK_SIZE)) and piece[0] in _SPACE:
         size += len(reader.read(len(piece) - len(piece.lstrip(_SPACE))))
     return size
 

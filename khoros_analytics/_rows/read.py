@@ -48,6 +48,6 @@ def primed(generator: Generator[T, None, None]) -> Generator[T, None, None]:
 
 def _rows(source: str | os.PathLike[str] | IO[bytes], format: Format | None) -> Generator[dict[str, Any], None, None]:
     """Yield the rows, after an empty one once the file is open; see :func:`primed`."""
-    with open_export(source, format) as content:
+    with open_export(source, format) as export:
         yield {}
-        yield from csv_rows(content) if content.format == "csv" else json_rows(content)
+        yield from csv_rows(export) if export.format == "csv" else json_rows(export)

@@ -19,9 +19,9 @@ __all__ = ["ExportSource", "Format", "PeekableReader", "open_export"]
 
 Format = Literal["csv", "json"]
 
-_HEAD = 1 << 16
+_SNIFF_SIZE = 1 << 16
 """How many bytes are looked at to find out what a file is."""
-_PIECE = 1 << 18
+_CHUNK_SIZE = 1 << 18
 _GZIP = b"\x1f\x8b"
 # Those of UTF-32 come first: one of them begins with one of UTF-16.
 _MARKS = (
@@ -41,24 +41,13 @@ class PeekableReader:
         self._held = b""
 
     def peek(self, size: int) -> bytes:
-        """Return the next bytes without taking them.
-
-        Args:
-            size: How many; there are fewer only at the end.
-        """
+        """Return so many of the next bytes without taking them; fewer only at the end."""
         while len(self._held) < size and (piece := self._fill(size - len(self._held))):
             self._held += piece
         return self._held[:size]
 
     def read(self, size: int) -> bytes:
-        """Return the next bytes.
-
-        Args:
-            size: How many; there are fewer only at the end.
-
-        Raises:
-            ExportFormatError: The packing is damaged: its gzip, or its UTF-16.
-        """
+        """Return so many of the next bytes; fewer only at the end. Damaged packing is an ExportFormatError."""
         pieces, missing = [], size
         if self._held:
             pieces.append(self._held[:size])
@@ -96,14 +85,8 @@ class ExportSource:
 def open_export(source: str | os.PathLike[str] | IO[bytes], format: Format | None = None) -> Iterator[ExportSource]:
     """Open a file or a stream: gzip is unpacked, a byte order mark skipped, UTF-16 and UTF-32 turned into UTF-8.
 
-    Args:
-        source: A path, or a binary stream, which stays open.
-        format: What it is; found out by its first bytes when not given.
-
-    Raises:
-        ParameterError: It is neither, or the format is none.
-        FileNotFoundError: There is no such file; likewise for the other errors of opening one.
-        ExportFormatError: It is empty, or a page of HTML or XML.
+    The format is found out by the first bytes when not given. A stream stays open. What is empty, or a page of HTML or
+    XML, is an ExportFormatError.
     """
     if format not in (None, "csv", "json"):
         raise ParameterError(f"format: {format!r} is none that can be read; give 'csv' or 'json', or leave it out")
@@ -134,8 +117,8 @@ def _content(reader: PeekableReader, name: str, format: Format | None) -> Export
     skipped = 0
     if reader.peek(3) == codecs.BOM_UTF8:
         skipped = len(reader.read(3))
-    head = reader.peek(_HEAD).lstrip(b" \t\r\n")
-    if not head and len(reader.peek(_HEAD)) < _HEAD:
+    head = reader.peek(_SNIFF_SIZE).lstrip(b" \t\r\n")
+    if not head and len(reader.peek(_SNIFF_SIZE)) < _SNIFF_SIZE:
         raise ExportFormatError(f"{name} is empty: there is not even a header", offset=0)
     if _MARKUP.match(head):
         raise ExportFormatError(
@@ -152,7 +135,7 @@ def _unzipped(packed: PeekableReader, name: str) -> PeekableReader:
     def fill(size: int) -> bytes:
         nonlocal taken
         try:
-            piece: bytes = file.read1(max(size, _PIECE))
+            piece: bytes = file.read1(max(size, _CHUNK_SIZE))
         except (EOFError, OSError, zlib.error) as error:
             raise ExportFormatError(
                 f"{name}: its compression is damaged or cut off after {taken} bytes of text: {error}", offset=taken
@@ -171,7 +154,7 @@ def _decoded(raw: PeekableReader, encoding: str, name: str) -> PeekableReader:
         nonlocal taken
         text, ended = "", False
         while not text and not ended:
-            piece = raw.read(max(size, _PIECE))
+            piece = raw.read(max(size, _CHUNK_SIZE))
             ended = not piece
             try:
                 text = decoder.decode(piece, final=ended)

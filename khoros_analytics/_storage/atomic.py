@@ -32,17 +32,13 @@ class SavedFile:
 
     @classmethod
     def of(cls, path: Path) -> "SavedFile":
-        """Remember what a file looks like now.
-
-        Args:
-            path: Where it is.
-        """
+        """Return what a file looks like now."""
         found = path.stat()
         return cls(path, found.st_size, found.st_mtime_ns)
 
     @classmethod
     def of_partial(cls, part: PartialFile, path: Path) -> "SavedFile":
-        """Remember what a file that is still a part will look like in its place."""
+        """Return what a file that is still partial will look like in its place."""
         found = os.fstat(part.file.fileno())
         return cls(path, found.st_size, found.st_mtime_ns)
 
@@ -55,18 +51,7 @@ class SavedFile:
 
 
 def resolve_target(path: str | os.PathLike[str] | None, default_name: str) -> Path:
-    """Decide where a file goes.
-
-    Args:
-        path: A file, a folder for the default name, or None for the default name in the current folder.
-        default_name: The name where none is given.
-
-    Returns:
-        The absolute path of the file.
-
-    Raises:
-        TargetError: There is no such folder.
-    """
+    """Return the absolute path that a caller means: a file, a folder for the default name, or None for this folder."""
     if not isinstance(path, str | os.PathLike | None) or not isinstance(os.fspath(path or ""), str):
         raise TargetError(f"{path!r} is not a path; give a text or a pathlib.Path")
     try:
@@ -82,16 +67,7 @@ def resolve_target(path: str | os.PathLike[str] | None, default_name: str) -> Pa
 
 
 def check_target(target: Path, *, overwrite: bool) -> None:
-    """Find out whether a file could go there, before anything is asked of the server.
-
-    Args:
-        target: The path of the file.
-        overwrite: Whether a file that is there may be replaced.
-
-    Raises:
-        TargetExistsError: A file is there already.
-        TargetError: There is no such folder, or something else is in the way.
-    """
+    """Raise a TargetError where a file could not go, before anything is asked of the server."""
     with map_os_errors(target, "cannot be written"):
         folder = target.parent
         if not folder.is_dir():
@@ -107,16 +83,7 @@ def check_target(target: Path, *, overwrite: bool) -> None:
 
 
 def copy(saved: SavedFile, target: Path, *, overwrite: bool) -> SavedFile:
-    """Put a second copy of a file into another place, whole or not at all.
-
-    Args:
-        saved: The file.
-        target: Where the copy goes; see :func:`resolve_target`.
-        overwrite: Whether a file that is there may be replaced.
-
-    Raises:
-        TargetError: The disk does not take it.
-    """
+    """Put a second copy of a file into another place, whole or not at all."""
     final = resolve_link(target)
     with (
         open_partial(final, None) as part,
@@ -130,24 +97,13 @@ def copy(saved: SavedFile, target: Path, *, overwrite: bool) -> SavedFile:
 
 
 def resolve_link(target: Path) -> Path:
-    """Return where a file ends up: a link's own folder may be on another disk, which no rename crosses.
-
-    Args:
-        target: Where the file goes; see :func:`resolve_target`.
-
-    Raises:
-        TargetError: The place cannot be used.
-    """
+    """Return where a file ends up: a link's own folder may be on another disk, and no rename crosses disks."""
     with map_os_errors(target, "cannot be written"):
         return target.resolve()
 
 
 def remove_leftovers(target: Path) -> None:
-    """Remove what a kill in the very last step left beside a file.
-
-    Args:
-        target: The file, in its place.
-    """
+    """Remove what a kill in the very last step left beside a finished file."""
     with suppress(OSError):
         remove_abandoned(target.resolve())
 
@@ -158,17 +114,7 @@ def _flush(part: PartialFile) -> None:
 
 
 def commit(part: PartialFile, target: Path, *, overwrite: bool, announce: Callable[[], object] = lambda: None) -> None:
-    """Flush a file that is complete, and give it its name.
-
-    Args:
-        part: The file.
-        target: Its place; see :func:`resolve_link`.
-        overwrite: Whether a file that is there may be replaced.
-        announce: Is called when all of it is on the disk, just before it gets its name.
-
-    Raises:
-        TargetError: The disk does not take it.
-    """
+    """Flush a file that is complete and give it its name; ``announce`` is called between the two."""
     _flush(part)
     announce()
     _rename(part, target, overwrite=overwrite)

@@ -31,20 +31,12 @@ class LocalDestination:
     overwrite: bool
 
     def check(self) -> None:
-        """Find out whether the file could go there.
-
-        Raises:
-            TargetError: It could not.
-        """
+        """Find out whether the file could go there."""
         check_target(self.path, overwrite=self.overwrite)
 
     @contextmanager
     def whole(self) -> Iterator[str]:
-        """Yield the path of a temporary file, which gets its name when the block ends well.
-
-        Raises:
-            TargetError: The disk does not take it.
-        """
+        """Yield the path of a temporary file, which gets its name when the block ends well."""
         final = resolve_link(self.path)
         with open_partial(final, None) as part, map_os_errors(self.path, "cannot be written"):
             yield str(part.path)
@@ -79,22 +71,14 @@ class RemoteDestination:
         return _without_credentials(self.url)
 
     def check(self) -> None:
-        """Find out whether the file could go there.
-
-        Raises:
-            TargetError: It could not.
-        """
+        """Find out whether the file could go there."""
         with _remote(self):
             if not self.overwrite and self.system.exists(self.path):
                 raise TargetExistsError(f"{self} is there already; give another URL, or overwrite=True to replace it")
 
     @contextmanager
     def whole(self) -> Iterator[Any]:
-        """Yield a file to write to, which is committed when the block ends well, and otherwise never was.
-
-        Raises:
-            TargetError: The file system does not take it.
-        """
+        """Yield a file to write to, which is committed when the block ends well, and otherwise never was."""
         with _remote(self):
             file = self._open(self.path)
             try:
@@ -107,11 +91,7 @@ class RemoteDestination:
             file.commit()
 
     def check_can_discard(self) -> None:
-        """Find out whether the file system can take back a file that is not whole, with another file than this one.
-
-        Raises:
-            TargetError: It cannot.
-        """
+        """Find out whether the file system can take back a file that is not whole, with another file than this one."""
         with _remote(self):
             probe = f"{self.path}.{secrets.token_hex(6)}.part"
             file = self._open(probe)
@@ -147,17 +127,9 @@ Destination = LocalDestination | RemoteDestination
 def open_destination(
     path: str | os.PathLike[str], default_name: str, *, overwrite: bool, storage_options: Mapping[str, Any] | None
 ) -> Destination:
-    """Decide where a file goes, and find out whether it could go there.
+    """Decide where a file goes, a path or a URL such as ``s3://``, and find out whether it could go there.
 
-    Args:
-        path: A file, a folder, or a URL with a scheme such as ``s3://``.
-        default_name: The file's name in a folder.
-        overwrite: Whether a file that is there may be replaced.
-        storage_options: What fsspec needs to know of the file system of a URL.
-
-    Raises:
-        TargetError: It cannot go there.
-        ImportError: fsspec, or what it needs for the scheme, is missing.
+    ``storage_options`` is what fsspec needs for a URL. A TargetError where it cannot go there.
     """
     if isinstance(path, str) and "://" in path:
         with needs("fsspec"):

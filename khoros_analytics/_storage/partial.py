@@ -45,12 +45,7 @@ class PartialFile:
     keep: bool = False
 
     def remember(self, validator: str | None, total: int | None) -> None:
-        """Note what the bytes that follow belong to, for whoever goes on with them.
-
-        Args:
-            validator: What names the version of the original, or None.
-            total: How long the original is, in bytes, where that is known.
-        """
+        """Note which version of the original the bytes belong to, and its length in bytes, where either is known."""
         self.validator, self.total = validator, total
         text = json.dumps({"validator": validator, "total": total, "boot": _boot_id()})
         with map_os_errors(self.path, "cannot be written"):
@@ -89,16 +84,10 @@ class PartialFile:
 
 @contextmanager
 def open_partial(target: Path, owner: str | None) -> Iterator[PartialFile]:
-    """Open the temporary file of a target; afterwards remove it, unless it was marked to be kept.
+    """Open the temporary file of a target, and remove it afterwards unless it is marked to be kept.
 
-    What others left behind there and nobody writes any more is removed.
-
-    Args:
-        target: The file that it is to become.
-        owner: Whose bytes it holds: the next one of the same owner goes on with them. None for nobody's.
-
-    Raises:
-        TargetError: The disk does not take it.
+    The next call for the same ``owner`` goes on with its bytes; None is for a file that nobody goes on with. What dead
+    processes left there is removed.
     """
     with map_os_errors(target, "cannot be written"):
         part = _own_partial(target, owner)
@@ -178,11 +167,7 @@ def _locked(path: Path) -> PartialFile | None:
 
 
 def _lock(descriptor: int) -> bool:
-    """Lock an open file; return False when another process or thread has it.
-
-    Raises:
-        _NoLocksError: There are no locks here.
-    """
+    """Lock an open file; False where another process or thread has it, a _NoLocksError where there are no locks."""
     if fcntl is None:
         raise _NoLocksError
     try:
@@ -202,12 +187,7 @@ def _is_at(path: Path, descriptor: int) -> bool:
 
 
 def remove_abandoned(target: Path, mine: Path | None = None) -> None:
-    """Remove what dead processes left of a target.
-
-    Args:
-        target: The file that it was to become.
-        mine: The one that is to stay.
-    """
+    """Remove what dead processes left of a target, apart from ``mine``."""
     for path in target.parent.glob(f".{escape(_stem(target))}.{_ANY_MARK}.part"):
         if path == mine or fcntl is None:
             continue
@@ -227,15 +207,7 @@ def _boot_id() -> str | None:
 
 @contextmanager
 def map_os_errors(path: Path, what: str) -> Iterator[None]:
-    """Turn what the operating system says about the disk into an error of the tree.
-
-    Args:
-        path: What the block is about.
-        what: What cannot be done with it, for the message.
-
-    Raises:
-        TargetError: The block ended in an error of the operating system.
-    """
+    """Turn an error of the operating system into a TargetError: the path, and what cannot be done with it."""
     try:
         yield
     except KhorosError:
@@ -246,12 +218,7 @@ def map_os_errors(path: Path, what: str) -> Iterator[None]:
 
 
 def write_all(file: BinaryIO, piece: bytes) -> None:
-    """Write every byte: an unbuffered file may take only a part, as a full disk does before it says so.
-
-    Args:
-        file: Where to.
-        piece: The bytes.
-    """
+    """Write every byte: an unbuffered file may take only a part, as a full disk does before it says so."""
     view = memoryview(piece)
     while view:
         view = view[file.write(view) :]

@@ -72,11 +72,11 @@ def _outcome(read, file):
 @contextmanager
 def _cut(piece, pieces=1, records=1, rows=1):
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(csv_arrow, "_PIECE", piece)
-        patch.setattr(csv_arrow, "_PIECES", pieces)
-        patch.setattr(csv_arrow, "_SMALL_PIECE", piece)
-        patch.setattr(csv_arrow, "_RECORDS", records)
-        patch.setattr(json_arrow, "_ROWS", rows)
+        patch.setattr(csv_arrow, "_BLOCK_SIZE", piece)
+        patch.setattr(csv_arrow, "_BLOCKS_AT_ONCE", pieces)
+        patch.setattr(csv_arrow, "_SMALL_BLOCK_SIZE", piece)
+        patch.setattr(csv_arrow, "_ROWS_AT_ONCE", records)
+        patch.setattr(json_arrow, "_ROWS_AT_ONCE", rows)
         patch.setattr(json_arrow, "json_blocks", _row_by_row(json_arrow.json_blocks))
         yield
 

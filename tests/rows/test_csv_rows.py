@@ -15,7 +15,7 @@ from khoros_analytics._rows import csv_reader
 def blocks(request, monkeypatch):
     """How much is read at once: nothing may depend on it."""
     if request.param:
-        monkeypatch.setattr(csv_reader, "_BLOCK", request.param)
+        monkeypatch.setattr(csv_reader, "_BLOCK_SIZE", request.param)
 
 
 def values(rows):
@@ -186,7 +186,7 @@ def test_what_csv_writers_write(ways, table, marks, quoting, size):
     text = file.getvalue()
     quoted = quoting == csv.QUOTE_ALL or len(names) == 1  # it writes a row of one empty text as ""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(csv_reader, "_BLOCK", size)
+        patch.setattr(csv_reader, "_BLOCK_SIZE", size)
         rows = ways.rows(text)
     assert [list(row) for row in rows] == [names] * len(table)
     assert values(rows) == [tuple(cell if cell or quoted else None for cell in row) for row in table]
@@ -210,7 +210,7 @@ def test_blocks_make_no_difference(ways, pieces):
 
     def outcome(size):
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(csv_reader, "_BLOCK", size)
+            patch.setattr(csv_reader, "_BLOCK_SIZE", size)
             reading = ways.reading(b"".join(pieces), "csv")
         return values(reading.rows), str(reading.error), getattr(reading.error, "__dict__", None)
 
@@ -296,7 +296,7 @@ def test_open_quote_at_the_end(end, ways, blocks):
 
 def test_quote_that_nobody_closes(ways, monkeypatch):
     """Nor does it take the rest of a large file to memory: a row has a largest size, which the message names."""
-    monkeypatch.setattr(csv_reader, "_LONGEST_ROW", 1 << 20)
+    monkeypatch.setattr(csv_reader, "_MAX_ROW_SIZE", 1 << 20)
     reading = ways.reading(b'A,B\n1,2\n"' + b"3,4\n" * 1_000_000)
     assert values(reading.rows) == [("1", "2")]
     assert "has more than 1 MiB; is a quote in it never closed" in str(reading.error)
@@ -327,7 +327,7 @@ def test_cut_anywhere(size, ways, monkeypatch):
 
     The last one may be shorter: a file needs no line end, so nothing tells a short last field from a cut one.
     """
-    monkeypatch.setattr(csv_reader, "_BLOCK", size)
+    monkeypatch.setattr(csv_reader, "_BLOCK_SIZE", size)
     whole = values(ways.rows(SMALL))
     assert len(whole) == 4
     header = SMALL.index(b"\n") + 1

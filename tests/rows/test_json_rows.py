@@ -24,9 +24,9 @@ SMALL_PIECE = 1 << 14
 
 def cut(patch, piece, parser):
     """Read so many bytes at once, with or without orjson."""
-    patch.setattr(json_reader, "_PIECE", max(piece, 64))  # the bracket has to be seen in it
-    patch.setattr(json_reader, "_LONGEST_BLOCK", 16 * piece)
-    patch.setattr(json_exact, "_PIECE", piece)
+    patch.setattr(json_reader, "_BLOCK_SIZE", max(piece, 64))  # the bracket has to be seen in it
+    patch.setattr(json_reader, "_MAX_BLOCK_SIZE", 16 * piece)
+    patch.setattr(json_exact, "_CHUNK_SIZE", piece)
     if parser == "without orjson":
         patch.setitem(sys.modules, "orjson", None)
 
@@ -567,7 +567,7 @@ def test_cut_in_a_long_file(layout, ways, parser):
 
 def test_row_without_an_end(endless, monkeypatch, parser):
     """A row that does not end does not take the whole file to memory: there is a largest size, which is named."""
-    monkeypatch.setattr(json_exact, "LONGEST_ROW", 1 << 21)
+    monkeypatch.setattr(json_exact, "MAX_ROW_SIZE", 1 << 21)
     stream = endless(b'[{"A":1},{"A":"', b"x" * 1000)
     rows = read_rows(stream)
     assert next(rows) == {"A": 1}
