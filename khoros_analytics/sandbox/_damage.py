@@ -1,6 +1,9 @@
 """Damage: faults that spoil the true answer on its way. They are public in :mod:`khoros_analytics.sandbox.faults`."""
 
-from attrs import frozen
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+from attrs import asdict, frozen
 
 from ._fault_queue import Fault
 from ._wire.connection import Spoil
@@ -23,6 +26,12 @@ __all__ = [
 class Spoiled(Fault):
     """The true answer, damaged on its way."""
 
+    damage: ClassVar[Mapping[str, Any]] = {}
+
+    def spoil(self) -> Spoil:
+        """Return what goes wrong on the wire: what the class stands for, and what this instance says of it."""
+        return Spoil(**self.damage, **asdict(self))
+
 
 @frozen
 class ResetWithin(Spoiled):
@@ -33,10 +42,7 @@ class ResetWithin(Spoiled):
     """
 
     at: int | float = 0.5
-
-    def spoil(self) -> Spoil:
-        """Return a reset there."""
-        return Spoil(at=self.at, end="reset")
+    damage: ClassVar[Mapping[str, Any]] = {"end": "reset"}
 
 
 @frozen
@@ -48,10 +54,7 @@ class Cut(Spoiled):
     """
 
     at: int | float = 0.5
-
-    def spoil(self) -> Spoil:
-        """Return a closed connection there."""
-        return Spoil(at=self.at, end="close")
+    damage: ClassVar[Mapping[str, Any]] = {"end": "close"}
 
 
 @frozen
@@ -63,10 +66,7 @@ class EarlyEnd(Spoiled):
     """
 
     at: int | float = 0.5
-
-    def spoil(self) -> Spoil:
-        """Return a closed connection there, without a length before it."""
-        return Spoil(at=self.at, end="close", length="none")
+    damage: ClassVar[Mapping[str, Any]] = {"end": "close", "length": "none"}
 
 
 @frozen
@@ -78,10 +78,7 @@ class Truncated(Spoiled):
     """
 
     at: int | float = 0.5
-
-    def spoil(self) -> Spoil:
-        """Return a shorter body with its own length."""
-        return Spoil(at=self.at, length="sent")
+    damage: ClassVar[Mapping[str, Any]] = {"length": "sent"}
 
 
 @frozen
@@ -93,10 +90,7 @@ class WrongLength(Spoiled):
     """
 
     by: int = 1
-
-    def spoil(self) -> Spoil:
-        """Return a length that lies."""
-        return Spoil(by=self.by, end="close")
+    damage: ClassVar[Mapping[str, Any]] = {"end": "close"}
 
 
 @frozen
@@ -111,10 +105,6 @@ class Slow(Spoiled):
     pause: float = 0.05
     every: int = 1024
 
-    def spoil(self) -> Spoil:
-        """Return the pace."""
-        return Spoil(pause=self.pause, every=self.every)
-
 
 @frozen
 class Stall(Spoiled):
@@ -125,25 +115,18 @@ class Stall(Spoiled):
     """
 
     at: int | float = 0.5
-
-    def spoil(self) -> Spoil:
-        """Return silence from there on."""
-        return Spoil(at=self.at, end="stall")
+    damage: ClassVar[Mapping[str, Any]] = {"end": "stall"}
 
 
 @frozen
 class Endless(Spoiled):
     """The body starts again and again, without a length, until the client leaves."""
 
-    def spoil(self) -> Spoil:
-        """Return a body without end."""
-        return Spoil(endless=True, length="none", end="close")
+    damage: ClassVar[Mapping[str, Any]] = {"endless": True, "length": "none", "end": "close"}
 
 
 @frozen
 class Twice(Spoiled):
     """The whole answer is sent twice on one connection, which is closed then."""
 
-    def spoil(self) -> Spoil:
-        """Return two copies."""
-        return Spoil(copies=2, end="close")
+    damage: ClassVar[Mapping[str, Any]] = {"copies": 2, "end": "close"}

@@ -49,17 +49,7 @@ class Faults:
         self._queues: dict[Phase, deque[_Planned]] = {phase: deque() for phase in PHASES}
 
     def plan(self, phase: Phase, fault: Fault, times: int | None, skip: int) -> None:
-        """Add a fault behind those that were planned before.
-
-        Args:
-            phase: The kind of call that it meets.
-            fault: Which one.
-            times: How many calls it meets; None for all.
-            skip: How many calls of this phase are let through first, once the faults before it are used up.
-
-        Raises:
-            ValueError: There is no such phase, or the fault makes no sense in it.
-        """
+        """Add a fault behind those that were planned before."""
         if phase not in PHASES:
             raise ValueError(f"{phase!r} is not a phase; there are {', '.join(PHASES)}")
         if phase not in fault.phases:
@@ -68,11 +58,7 @@ class Faults:
             self._queues[phase].append(_Planned(fault, times, skip))
 
     def take(self, phase: Phase) -> Fault | None:
-        """Return the fault that meets this call, if one does.
-
-        Args:
-            phase: The kind of the call.
-        """
+        """Return the fault that meets this call, if one does."""
         with self._lock:
             queue = self._queues[phase]
             return self._next(queue) if queue else None

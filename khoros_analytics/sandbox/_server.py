@@ -57,13 +57,7 @@ class _Handler(WSGIRequestHandler):
             return Reply(text(500, "The sandbox is broken: see its standard error.\n"), CLEAN, Ticket.unknown())
 
     def log(self, type: str, message: str, *args: Any) -> None:
-        """Say nothing: requests are recorded, and a URL in a log would show its secrets.
-
-        Args:
-            type: Not used.
-            message: Not used.
-            *args: Not used.
-        """
+        """Say nothing: requests are recorded, and a URL in a log would show its secrets."""
 
 
 class Server(ThreadedWSGIServer):
@@ -111,12 +105,7 @@ class Server(ThreadedWSGIServer):
             thread.join(_LONGEST_STOP)
 
     def process_request(self, request: Any, client_address: Any) -> None:
-        """Start a thread for a connection.
-
-        Args:
-            request: Its socket.
-            client_address: Its peer.
-        """
+        """Start a thread for a connection."""
         thread = threading.Thread(
             target=self.process_request_thread,
             args=(request, client_address),
@@ -128,12 +117,7 @@ class Server(ThreadedWSGIServer):
         thread.start()
 
     def process_request_thread(self, request: Any, client_address: Any) -> None:
-        """Serve a connection until it ends.
-
-        Args:
-            request: Its socket.
-            client_address: Its peer.
-        """
+        """Serve a connection until it ends."""
         try:
             connection = self._secured(request)
             if connection is not None:
@@ -157,11 +141,6 @@ class Server(ThreadedWSGIServer):
         return wrapped
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Show mistakes of the sandbox; connections that end early are no mistake.
-
-        Args:
-            request: The connection's socket.
-            client_address: Its peer.
-        """
+        """Show mistakes of the sandbox; connections that end early are no mistake."""
         if not self.closing.is_set() and not isinstance(sys.exc_info()[1], OSError):
             super().handle_error(request, client_address)

@@ -340,10 +340,8 @@ def test_asked_for_in_vain(kind, value, files, cut):
     with cut(16):
         error = files.error("A,B\n" + lines, types={"A": kind})
     assert error.row == 6
-    assert (
-        f"export.csv: row 6: A holds {value!r}, which is not {'an' if kind == 'integer' else 'a'} {kind}; leave 'A' out of types"
-        in str(error)
-    )
+    article = "an" if kind == "integer" else "a"
+    assert f"export.csv: row 6: A holds {value!r}, which is not {article} {kind}; leave 'A' out of types" in str(error)
 
 
 def test_polars_sees_the_same(files):

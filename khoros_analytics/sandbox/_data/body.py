@@ -56,15 +56,7 @@ class Body:
         return b"".join(self.chunks())
 
     def chunks(self, start: int = 0, stop: int | None = None) -> Iterator[bytes]:
-        """Yield the bytes from ``start`` to before ``stop``, at most a unit at a time.
-
-        Args:
-            start: The first byte's offset.
-            stop: The offset after the last byte; the end when not given.
-
-        Yields:
-            Pieces that are never empty.
-        """
+        """Yield the bytes from ``start`` to before ``stop``, at most a unit at a time."""
         end = self.length if stop is None else min(stop, self.length)
         while start < end:
             piece, offset = self._piece(start)

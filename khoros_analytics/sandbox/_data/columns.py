@@ -84,11 +84,7 @@ class Scene:
     zone_name: str
 
     def moment(self, share: float) -> str:
-        """Return a moment within the window. How the API writes dates is not documented.
-
-        Args:
-            share: Where in the window: 0 is its start, 1 its end.
-        """
+        """Return a moment within the window. How the API writes dates is not documented."""
         seconds = (self.start + share * (self.end - self.start)) / 1000
         return datetime.fromtimestamp(seconds, self.zone).strftime("%Y-%m-%d %H:%M:%S")
 
@@ -99,9 +95,6 @@ _Maker = Callable[[Random, int, Scene], Value]
 def columns_of(report: str) -> tuple[str, ...]:
     """Return all columns of a report: those of the table, then the illustrative ones.
 
-    Args:
-        report: Its name on the wire.
-
     Example:
         >>> columns_of("conversation")[:4]
         ('CONVERSATION_ID', 'STATUS', 'ASSIGNED_AGENT_DISPLAY_ID', 'TIME_ZONE')
@@ -111,13 +104,7 @@ def columns_of(report: str) -> tuple[str, ...]:
 
 
 def column(name: str, scene: Scene, count: int) -> list[Value]:
-    """Return the values of one column. They do not depend on which other columns are asked for.
-
-    Args:
-        name: The metric.
-        scene: Where it plays.
-        count: How many rows.
-    """
+    """Return the values of one column. They do not depend on which other columns are asked for."""
     random = Random(f"{scene.key}/{name}")  # noqa: S311 - the same seed must give the same rows
     make = next(maker for pattern, maker in _MAKERS if pattern.search(name))
     return [make(random, row, scene) for row in range(count)]

@@ -44,11 +44,7 @@ class Api(Host):
         self._admitted: list[float] = []
 
     def phase(self, path: str) -> Phase | None:
-        """Return the kind of a call by its path.
-
-        Args:
-            path: The path, still percent-encoded.
-        """
+        """Return the kind of a call by its path."""
         match _segments(path):
             case ["teams"]:
                 return "teams"
@@ -63,11 +59,7 @@ class Api(Host):
         return None
 
     def refusal(self, call: Call) -> Answer | None:
-        """Return 429 when the quota is used up. What the API itself answers then is not documented.
-
-        Args:
-            call: The call. One that is turned away does not count.
-        """
+        """Return 429 when the quota is used up. What the API itself answers then is not documented."""
         limit, now = self.options.requests_per_minute, call.record.time
         if limit is None:
             return None
@@ -82,11 +74,7 @@ class Api(Host):
         return answer.adding(("Retry-After", str(int(wait) + 1))) if self.options.retry_after else answer
 
     def act(self, call: Call) -> Answer:
-        """Answer a call that carries the right credentials.
-
-        Args:
-            call: The call.
-        """
+        """Answer a call that carries the right credentials."""
         if not self._signed_in(call.request):
             challenge = ("WWW-Authenticate", 'Basic realm="Khoros Care Analytics (sandbox)", charset="UTF-8"')
             return refusal(401, "Wrong or missing user name and password").adding(challenge)

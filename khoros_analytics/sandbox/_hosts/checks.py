@@ -23,12 +23,6 @@ def gather(
 
     One that travels in the wrong place is not seen, as if it had not been sent; parameters that the report does not
     list count wherever they are.
-
-    Args:
-        report: The report.
-        place: ``query`` or ``body``: where its arguments belong with the verb in use.
-        query: The pairs of the query.
-        form: The pairs of the form body.
     """
     listed = {parameter.wire: "query" if parameter.in_query else place for parameter in report.parameters}
     gathered: dict[str, tuple[str, ...]] = {}
@@ -40,13 +34,7 @@ def gather(
 
 
 def mistake(report: Report, arguments: Arguments, *, strict: bool) -> str | None:
-    """Return what is wrong with a creation call, or None.
-
-    Args:
-        report: The report.
-        arguments: What came.
-        strict: Whether parameters that the report does not list are wrong.
-    """
+    """Return what is wrong with a creation call, or None."""
     return (
         _missing(report, arguments)
         or _wrong_value(report, arguments)
@@ -60,10 +48,6 @@ def too_many_buckets(report: Report, arguments: Arguments) -> int | None:
 
     Over a month's range the vendor takes a day and a week, over a week's range 8 and 12 hours and a day (openapi). The
     sandbox takes the least of each as the limit, and 28 days for a month.
-
-    Args:
-        report: The report.
-        arguments: Checked arguments.
 
     Example:
         >>> from khoros_analytics.reports import REPORTS

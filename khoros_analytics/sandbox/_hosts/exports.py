@@ -92,12 +92,7 @@ class Job:
             self._accept(fate)
 
     def look(self, now: float, fate: Fault | None = None) -> Stage:
-        """Return how far the job is for somebody who asks for its status.
-
-        Args:
-            now: The time on the sandbox's clock.
-            fate: A fault that decides at this look how the job ends, if any.
-        """
+        """Return how far the job is for somebody who asks for its status."""
         with self._lock:
             self._polls += 1
             if fate is not None and self.closed_at is None:
@@ -107,11 +102,7 @@ class Job:
             return self._stage(now)
 
     def stage(self, now: float) -> Stage:
-        """Return how far the job is, without a look that counts.
-
-        Args:
-            now: The time on the sandbox's clock.
-        """
+        """Return how far the job is, without a look that counts."""
         with self._lock:
             return self._stage(now)
 
@@ -154,13 +145,7 @@ class Exports:
         self._lock = threading.Lock()
 
     def start(self, report: Report, arguments: Arguments, fate: Fault | None) -> Job:
-        """Start an export.
-
-        Args:
-            report: Which report.
-            arguments: Its checked arguments.
-            fate: A fault that decides how it ends, if any.
-        """
+        """Start an export."""
         export = Export(
             report.name,
             arguments,
@@ -176,12 +161,7 @@ class Exports:
         return job
 
     def find(self, workflow_id: str, run_id: str | None = None) -> Job | None:
-        """Return an export's job, if there is one.
-
-        Args:
-            workflow_id: Its first id.
-            run_id: Its second id, which must fit when given.
-        """
+        """Return an export's job, if there is one."""
         job = self._jobs.get(workflow_id)
         return job if job is not None and run_id in (None, job.export.run_id) else None
 

@@ -26,19 +26,11 @@ class Files(Host):
     name = "file"
 
     def phase(self, path: str) -> Phase | None:  # noqa: ARG002 - this host has one kind of call
-        """Return ``file``, whatever the path.
-
-        Args:
-            path: Not used.
-        """
+        """Return ``file``, whatever the path."""
         return "file"
 
     def act(self, call: Call) -> Answer:
-        """Send a file, or the part of it that was asked for.
-
-        Args:
-            call: The call.
-        """
+        """Send a file, or the part of it that was asked for."""
         if call.record.method != "GET":
             return not_allowed("GET")
         if _has_credentials(call):

@@ -41,11 +41,7 @@ class Call:
         return self.ticket.request
 
     def value(self, name: str) -> str | None:
-        """Return the first value of a query parameter, or None.
-
-        Args:
-            name: Its name on the wire.
-        """
+        """Return the first value of a query parameter, or None."""
         return next((value for key, value in self.record.query if key == name), None)
 
 
@@ -105,34 +101,18 @@ class Host(abc.ABC):
 
     @abc.abstractmethod
     def phase(self, path: str) -> Phase | None:
-        """Return the kind of a call, or None where the host has no such path.
-
-        Args:
-            path: The path, still percent-encoded.
-        """
+        """Return the kind of a call, or None where the host has no such path."""
 
     @abc.abstractmethod
     def act(self, call: Call) -> Answer:
-        """Do the work of a call and answer it.
-
-        Args:
-            call: The call.
-        """
+        """Do the work of a call and answer it."""
 
     def refusal(self, call: Call) -> Answer | None:  # noqa: ARG002 - a host may look at it
-        """Return the answer to a call that is turned away before any fault can meet it, or None.
-
-        Args:
-            call: The call.
-        """
+        """Return the answer to a call that is turned away before any fault can meet it, or None."""
         return None
 
     def reply(self, request: Request) -> Reply:
-        """Return what to send to a request.
-
-        Args:
-            request: The request.
-        """
+        """Return what to send to a request."""
         ticket = self.world.log.open(lambda: self._record(request))
         answer = self.refusal(Call(request, ticket))
         if answer is not None:
@@ -175,11 +155,7 @@ class Host(abc.ABC):
 
 
 def not_allowed(*verbs: str) -> Answer:
-    """Return the answer to a verb that a path does not have.
-
-    Args:
-        verbs: Those that it has.
-    """
+    """Return the answer to a verb that a path does not have."""
     allowed = ", ".join(verbs)
     return refusal(405, f"Only {allowed} here").adding(("Allow", allowed))
 

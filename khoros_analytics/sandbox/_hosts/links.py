@@ -38,37 +38,19 @@ class Links:
         self._secret = secrets.token_bytes(16)
 
     def sign(self, job: Job, now: float, *, expired: bool = False) -> str:
-        """Return a link to a completed export's file.
-
-        Args:
-            job: The export's job.
-            now: The time on the sandbox's clock.
-            expired: Whether the link should be too old already.
-        """
+        """Return a link to a completed export's file."""
         end = now - 1 if expired else min(now + self._options.link_seconds, self._end(job))
         path = f"/exports/{job.export.workflow_id}/{job.export.report}.{job.export.recipe.format}"
         query = urlencode({"Expires": f"{end:.6f}", "Signature": self._signature(path, f"{end:.6f}")})
         return f"{self._origins.files}{path}?{query}"
 
     def good(self, path: str, expires: str, signature: str, now: float) -> bool:
-        """Return whether a link is signed and not too old.
-
-        Args:
-            path: Its path.
-            expires: Its end, as it stands in the link.
-            signature: Its signature.
-            now: The time on the sandbox's clock.
-        """
+        """Return whether a link is signed and not too old."""
         signed = hmac.compare_digest(self._signature(path, expires).encode(), signature.encode())
         return signed and now < float(expires)
 
     def gone(self, job: Job, now: float) -> bool:
-        """Return whether a completed export is too old to be fetched.
-
-        Args:
-            job: The export's job.
-            now: The time on the sandbox's clock.
-        """
+        """Return whether a completed export is too old to be fetched."""
         return now >= self._end(job)
 
     def _end(self, job: Job) -> float:

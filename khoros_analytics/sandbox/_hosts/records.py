@@ -46,10 +46,7 @@ class RecordedRequest:
     sent: int = 0
 
     def header(self, name: str) -> str | None:
-        """Return a header's value, or None.
-
-        Args:
-            name: In any letter case.
+        """Return a header's value, or None; its name may be in any letter case.
 
         Example:
             >>> RecordedRequest(0.0, "api", None, "GET", "/", (), (), (("Range", "bytes=0-"),), False).header("range")
@@ -73,11 +70,7 @@ class Ticket:
         return cls(RecordedRequest(0.0, "", None, "", "", (), (), (), has_authorization=False))
 
     def count(self, size: int) -> None:
-        """Add to the number of bytes that were sent.
-
-        Args:
-            size: Number of body bytes.
-        """
+        """Add to the number of bytes that were sent."""
         self.sent += size
 
     def record(self) -> RecordedRequest:
@@ -97,11 +90,7 @@ class Log:
         self._tickets: deque[Ticket] = deque(maxlen=remember)
 
     def open(self, make: Callable[[], RecordedRequest]) -> Ticket:
-        """Add a record.
-
-        Args:
-            make: Is called to make it. No other one is made meanwhile, so records stand in the order of their times.
-        """
+        """Add a record."""
         with self._lock:
             ticket = Ticket(make())
             self._tickets.append(ticket)

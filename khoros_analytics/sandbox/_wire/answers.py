@@ -48,24 +48,12 @@ class Answer:
 
 
 def text(status: int, content: str, kind: str = "text/plain;charset=UTF-8") -> Answer:
-    """Return an answer with a text.
-
-    Args:
-        status: The HTTP status.
-        content: The text.
-        kind: Its media type.
-    """
+    """Return an answer with a text."""
     return Answer(status, (("Content-Type", kind),), Body(tail=content.encode()))
 
 
 def envelope(result: Any, status: int = 200, verdict: str = "PASS") -> Answer:
-    """Return the vendor's envelope, which is JSON that is declared ``text/plain`` (openapi).
-
-    Args:
-        result: What stands in ``result``.
-        status: The HTTP status.
-        verdict: ``PASS`` or ``FAIL``.
-    """
+    """Return the vendor's envelope, which is JSON that is declared ``text/plain`` (openapi)."""
     return text(status, json.dumps({"status": verdict, "request": None, "message": None, "result": result}))
 
 
@@ -74,28 +62,15 @@ def refusal(status: int, reason: str) -> Answer:
 
     The vendor shows such an envelope for too many buckets only. For any other mistake than a 400 its API is not
     documented: the sandbox answers in the same way.
-
-    Args:
-        status: The HTTP status.
-        reason: A sentence for people.
     """
     return envelope(reason, status, "FAIL")
 
 
 def bare(reason: str) -> Answer:
-    """Return the documented answer to a bad request: 400 with ``{}`` (openapi).
-
-    Args:
-        reason: Why, for people. The API does not say it; the sandbox does, in the header ``X-Sandbox-Reason``.
-    """
+    """Return the documented answer to a bad request: 400 with ``{}`` (openapi)."""
     return text(400, "{}").adding(("X-Sandbox-Reason", reason.encode("unicode_escape").decode()))
 
 
 def page(status: int, title: str) -> Answer:
-    """Return an HTML page, as a gateway in front of the API would.
-
-    Args:
-        status: The HTTP status.
-        title: Its title and heading.
-    """
+    """Return an HTML page, as a gateway in front of the API would."""
     return text(status, HTML.format(title), "text/html;charset=UTF-8")

@@ -55,9 +55,6 @@ class Spoil:
         """Return how many bytes of a body are sent.
 
         A body that is to be spoiled somewhere is never sent whole: its last byte stays away at least.
-
-        Args:
-            length: The body's true length in bytes.
         """
         if self.at is None:
             return length
@@ -91,16 +88,7 @@ class Line:
 
 
 def write(line: Line, answer: Answer, spoil: Spoil = CLEAN) -> bool:
-    """Send an answer.
-
-    Args:
-        line: Where to.
-        answer: What.
-        spoil: What is to go wrong.
-
-    Returns:
-        Whether the connection may be used for another request.
-    """
+    """Send an answer."""
     keep = line.keep and _keepable(answer, spoil)
     for _ in range(spoil.copies):
         _send(line, _head(line, answer, spoil, keep=keep), _frames(line, answer, spoil))
@@ -112,11 +100,7 @@ def write(line: Line, answer: Answer, spoil: Spoil = CLEAN) -> bool:
 
 
 def reset(connection: socket.socket) -> None:
-    """End a connection by a true TCP reset, once all that was written has left.
-
-    Args:
-        connection: Which one. It is closed afterwards.
-    """
+    """End a connection by a true TCP reset, once all that was written has left."""
     _drain(connection)
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     # close() would wait for the file objects on this socket, and a shutdown before it would say goodbye politely.
