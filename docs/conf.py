@@ -58,4 +58,4 @@ html_copy_source = False
 html_show_sphinx = False
 
 # The signature of an export names this class, which is private to the sandbox.
-nitpick_ignore = [("py:class", "khoros_analytics.sandbox._data.recipe.Recipe")]
+nitpick_ignore = [("py:class", "khoros_analytics.sandbox._data.export_spec.ExportSpec")]

@@ -24,7 +24,7 @@ The Khoros Care Analytics Reports API, played on this machine. Ctrl-C ends it.
   password     {password}
   company key  {key}
 
-Request an export, look at its status, fetch its file:
+Request an export, poll its status, fetch its file:
 
   curl -u '{sign_in}' -X POST '{base}/api/public/reports/report/conversation?{query}'
   curl -u '{sign_in}' 'STATUS_URL'

@@ -13,7 +13,7 @@ from werkzeug.serving import ThreadedWSGIServer, WSGIRequestHandler
 from werkzeug.wrappers import Request
 
 from ._hosts.host import Host, Reply
-from ._hosts.records import Ticket
+from ._hosts.records import Entry
 from ._wire.answers import text
 from ._wire.connection import CLEAN, Line, write
 
@@ -39,7 +39,7 @@ class _Handler(WSGIRequestHandler):
         line = Line(
             self.connection,
             self.server.closing,
-            reply.ticket.count,
+            reply.entry.count,
             self.server.host_.now,
             keep=self.server.host_.options.keep_alive and not self.close_connection,
             head_only=request.method == "HEAD",
@@ -54,7 +54,7 @@ class _Handler(WSGIRequestHandler):
             return self.server.host_.reply(request)
         except Exception:  # noqa: BLE001 - whatever it is, it is shown
             traceback.print_exc(file=sys.stderr)
-            return Reply(text(500, "The sandbox is broken: see its standard error.\n"), CLEAN, Ticket.unknown())
+            return Reply(text(500, "The sandbox is broken: see its standard error.\n"), CLEAN, Entry.unknown())
 
     def log(self, type: str, message: str, *args: Any) -> None:
         """Say nothing: requests are recorded, and a URL in a log would show its secrets."""

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from khoros_analytics.sandbox._data.columns import columns_of
-from khoros_analytics.sandbox._data.recipe import Recipe
+from khoros_analytics.sandbox._data.export_spec import ExportSpec
 
 # The columns of a response are 34; these make them 40.
 _COLUMNS = (*columns_of("response"), "POST_ID", "AUTHOR_ID", "PRIORITY", "TAGS", "POST_COUNT", "CREATED_DATE")
@@ -22,7 +22,7 @@ def export_file(folder: Path, format: str, size: int) -> Path:
         The file.
     """
     path = folder / f"export_{size}.{format}"
-    recipe = Recipe("response", *_WINDOW, format=format, metrics=_COLUMNS, size=size)
+    recipe = ExportSpec("response", *_WINDOW, format=format, metrics=_COLUMNS, size=size)
     with path.open("wb") as file:
         for piece in recipe.body().chunks():
             file.write(piece)

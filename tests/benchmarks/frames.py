@@ -20,7 +20,7 @@ from _figures import Figure, at_least, at_most, conclude, exactly, print_table
 from attrs import frozen
 
 from khoros_analytics import read_pandas
-from khoros_analytics.sandbox._data.recipe import Recipe
+from khoros_analytics.sandbox._data.export_spec import ExportSpec
 
 MB = 1_000_000
 SIZE = 200 * MB
@@ -162,7 +162,7 @@ def exactness(folder: Path) -> list[Figure]:
     start, end = ID_WINDOW
     contents = {
         name: b"".join(
-            Recipe("response", start, end, format=name, metrics=("conversation_id", *ID_COLUMNS), rows=ID_ROWS)
+            ExportSpec("response", start, end, format=name, metrics=("conversation_id", *ID_COLUMNS), rows=ID_ROWS)
             .body()
             .chunks()
         )

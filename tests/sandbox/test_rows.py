@@ -10,13 +10,13 @@ from attrs import evolve
 
 from khoros_analytics.reports import REPORTS
 from khoros_analytics.sandbox._data.columns import ILLUSTRATIVE, columns_of
-from khoros_analytics.sandbox._data.recipe import BLOCK_ROWS, Recipe
+from khoros_analytics.sandbox._data.export_spec import BLOCK_ROWS, ExportSpec
 
 START, END = 1_551_441_600_000, 1_556_712_000_000
 
 
-def recipe(report="conversation", form="csv", **extra):
-    return Recipe(report, START, END, form, **extra)
+def spec(report="conversation", form="csv", **extra):
+    return ExportSpec(report, START, END, form, **extra)
 
 
 def table(wanted):
@@ -33,8 +33,8 @@ def as_text(cell):
 @pytest.mark.parametrize("report", REPORTS)
 def test_every_report_has_the_same_rows_in_both_formats(report):
     """CSV and JSON hold the same columns and the same values, for each report."""
-    header, rows = table(recipe(report))
-    objects = json.loads(recipe(report, "json").body().content())
+    header, rows = table(spec(report))
+    objects = json.loads(spec(report, "json").body().content())
 
     assert len(rows) == len(objects) == 100
     assert [[as_text(cell) for cell in each.values()] for each in objects] == rows
@@ -53,7 +53,7 @@ def test_documented_metrics_come_first(report):
 
 def test_metrics_choose_the_columns_and_their_order():
     """With reportMetrics a row has exactly these columns in this order, unknown ones too, each once."""
-    header, rows = table(recipe(metrics=("STATUS", "CONVERSATION_ID", "NOBODY_KNOWS", "STATUS")))
+    header, rows = table(spec(metrics=("STATUS", "CONVERSATION_ID", "NOBODY_KNOWS", "STATUS")))
 
     assert header == ["STATUS", "CONVERSATION_ID", "NOBODY_KNOWS"]
     assert any(row[2] for row in rows)
@@ -61,33 +61,33 @@ def test_metrics_choose_the_columns_and_their_order():
 
 def test_a_column_does_not_depend_on_the_others():
     """A metric has the same values whether it is asked for alone or with all others."""
-    header, rows = table(recipe())
-    _, alone = table(recipe(metrics=("STATUS",)))
+    header, rows = table(spec())
+    _, alone = table(spec(metrics=("STATUS",)))
 
     assert [row[header.index("STATUS")] for row in rows] == [row[0] for row in alone]
 
 
 def test_the_same_recipe_gives_the_same_bytes():
     """Rows are deterministic, and seed, window and report each give others."""
-    body = recipe().body().content()
+    body = spec().body().content()
 
-    assert recipe().body().content() == body
-    others = (recipe(seed=1), recipe("author"), Recipe("conversation", START, END + 1, "csv"))
+    assert spec().body().content() == body
+    others = (spec(seed=1), spec("author"), ExportSpec("conversation", START, END + 1, "csv"))
     assert all(other.body().content() != body for other in others)
 
 
 @pytest.mark.parametrize("report", [name for name in REPORTS if name not in ("team_performance_interval", "user")])
 def test_rows_hold_what_breaks_naive_readers(report):
     """Every report with people or texts in it has non-ASCII text and empty cells within 100 rows."""
-    text = recipe(report).body().content().decode()
+    text = spec(report).body().content().decode()
 
     assert not text.isascii()
-    assert any("" in row for row in table(recipe(report))[1])
+    assert any("" in row for row in table(spec(report))[1])
 
 
 def test_the_nasty_values_are_there():
     """Commas, quotes, line breaks, emoji, umlauts, 19 digits, leading zeros, blanks and JSON in a cell occur."""
-    _, rows = table(recipe("combined", metrics=("POST_CONTENT", "AUTHOR_ID", "AGENT_ID")))
+    _, rows = table(spec("combined", metrics=("POST_CONTENT", "AUTHOR_ID", "AGENT_ID")))
     texts = "".join(row[0] for row in rows)
 
     for nasty in (",", '"', "\n", "\r\n", "🎉", "ß", "日本語", "\t", "},"):
@@ -99,8 +99,8 @@ def test_the_nasty_values_are_there():
 
 def test_json_keeps_types():
     """Numbers of 19 digits, floats, booleans and null are no text in JSON."""
-    objects = json.loads(recipe("combined", "json").body().content())
-    flags = json.loads(recipe("team_performance", "json").body().content())
+    objects = json.loads(spec("combined", "json").body().content())
+    flags = json.loads(spec("team_performance", "json").body().content())
 
     assert {type(each["AUTHOR_ID"]) for each in objects} == {int, type(None)}
     assert max(each["AUTHOR_ID"] or 0 for each in objects) > 2**53
@@ -112,7 +112,7 @@ def test_json_keeps_types():
 @pytest.mark.parametrize("rows", [0, 1, 2, BLOCK_ROWS - 1, BLOCK_ROWS, BLOCK_ROWS + 1, 2 * BLOCK_ROWS, 25_003])
 def test_any_number_of_rows(form, rows):
     """A file has exactly the rows that were asked for, whether or not they fill whole blocks."""
-    wanted = recipe(form=form, rows=rows, metrics=("CONVERSATION_ID", "SUBJECT"))
+    wanted = spec(form=form, rows=rows, metrics=("CONVERSATION_ID", "SUBJECT"))
     body = wanted.body()
     content = body.content()
     found = len(json.loads(content)) if form == "json" else len(table(wanted)[1])
@@ -123,7 +123,7 @@ def test_any_number_of_rows(form, rows):
 
 def test_blocks_repeat():
     """Beyond a block the rows come again: that is what the docs say."""
-    _, rows = table(recipe(rows=BLOCK_ROWS + 5))
+    _, rows = table(spec(rows=BLOCK_ROWS + 5))
 
     assert rows[BLOCK_ROWS:] == rows[:5]
     assert rows[: BLOCK_ROWS // 2] != rows[BLOCK_ROWS // 2 : BLOCK_ROWS]
@@ -133,12 +133,12 @@ def test_blocks_repeat():
 @pytest.mark.parametrize("size", [1_000, 1_000_000, 50_000_000])
 def test_size_gives_about_so_many_bytes(form, size):
     """A file asked for by size comes within a few rows or a few percent of it."""
-    assert recipe(form=form, size=size).body().length == pytest.approx(size, rel=0.05, abs=1500)
+    assert spec(form=form, size=size).body().length == pytest.approx(size, rel=0.05, abs=1500)
 
 
 def test_hundreds_of_millions_of_rows_cost_no_memory():
     """A file of more than a hundred gigabytes is described by a few megabytes, and its end can be read at once."""
-    body = recipe(form="json", rows=500_000_000).body()
+    body = spec(form="json", rows=500_000_000).body()
 
     assert body.length > 100 * 2**30
     assert len(body.head) + len(body.unit) + len(body.tail) < 5 * 2**20
@@ -147,7 +147,7 @@ def test_hundreds_of_millions_of_rows_cost_no_memory():
 
 def test_dates_are_in_the_window_and_in_the_zone():
     """Moments lie within the window, and are written in the zone that was asked for."""
-    noon = recipe("conversation", metrics=("CREATED_DATE", "TIME_ZONE"), rows=1)
+    noon = spec("conversation", metrics=("CREATED_DATE", "TIME_ZONE"), rows=1)
     expected = {
         None: ("12:00:00", "UTC"),
         "Asia/Kolkata": ("17:30:00", "Asia/Kolkata"),
@@ -163,7 +163,7 @@ def test_dates_are_in_the_window_and_in_the_zone():
 
 def test_a_conversation_closes_after_it_was_created():
     """Rows are plausible: a closed conversation has a later closing date, an open one has none."""
-    header, rows = table(recipe())
+    header, rows = table(spec())
     status, created, closed = (header.index(name) for name in ("STATUS", "CREATED_DATE", "CLOSED_DATE"))
 
     assert {row[status] for row in rows} == {"OPEN", "PENDING", "CLOSED"}
@@ -173,7 +173,7 @@ def test_a_conversation_closes_after_it_was_created():
 
 def test_gzip_of_a_large_file_is_sound():
     """A compressed file of many blocks passes the check of its own trailer."""
-    body = recipe(rows=30_000).body()
+    body = spec(rows=30_000).body()
     inflate = zlib.decompressobj(wbits=31)
 
     assert inflate.decompress(body.gzipped().content()) == body.content()

@@ -17,7 +17,7 @@ from attrs import frozen
 
 from ...reports import REPORTS
 
-__all__ = ["ILLUSTRATIVE", "Scene", "Value", "column", "columns_of"]
+__all__ = ["ILLUSTRATIVE", "ExportContext", "Value", "column", "columns_of"]
 
 Value = str | int | float | bool | None
 
@@ -66,7 +66,7 @@ _NASTY = (
 
 
 @frozen
-class Scene:
+class ExportContext:
     """What the values of one export have in common.
 
     Attributes:
@@ -89,7 +89,7 @@ class Scene:
         return datetime.fromtimestamp(seconds, self.zone).strftime("%Y-%m-%d %H:%M:%S")
 
 
-_Maker = Callable[[Random, int, Scene], Value]
+_Maker = Callable[[Random, int, ExportContext], Value]
 
 
 def columns_of(report: str) -> tuple[str, ...]:
@@ -103,23 +103,23 @@ def columns_of(report: str) -> tuple[str, ...]:
     return known + tuple(name for name in ILLUSTRATIVE[report] if name not in known)
 
 
-def column(name: str, scene: Scene, count: int) -> list[Value]:
+def column(name: str, context: ExportContext, count: int) -> list[Value]:
     """Return the values of one column. They do not depend on which other columns are asked for."""
-    random = Random(f"{scene.key}/{name}")  # noqa: S311 - the same seed must give the same rows
+    random = Random(f"{context.key}/{name}")  # noqa: S311 - the same seed must give the same rows
     make = next(maker for pattern, maker in _MAKERS if pattern.search(name))
-    return [make(random, row, scene) for row in range(count)]
+    return [make(random, row, context) for row in range(count)]
 
 
 def _one_of(*values: Value) -> _Maker:
-    return lambda random, _row, _scene: random.choice(values)
+    return lambda random, _row, _context: random.choice(values)
 
 
 def _between(low: int, high: int) -> _Maker:
-    return lambda random, _row, _scene: random.randint(low, high)
+    return lambda random, _row, _context: random.randint(low, high)
 
 
 def _seldom(make: _Maker, share: float = 0.2) -> _Maker:
-    return lambda random, row, scene: None if random.random() < share else make(random, row, scene)
+    return lambda random, row, context: None if random.random() < share else make(random, row, context)
 
 
 def _began(row: int) -> float:
@@ -131,73 +131,73 @@ def _closed(row: int) -> bool:
     return row % 5 < 3
 
 
-def _status(random: Random, row: int, _scene: Scene) -> Value:
+def _status(random: Random, row: int, _context: ExportContext) -> Value:
     return "CLOSED" if _closed(row) else random.choice(("OPEN", "PENDING"))
 
 
-def _moment(_random: Random, row: int, scene: Scene) -> Value:
-    return scene.moment(_began(row))
+def _moment(_random: Random, row: int, context: ExportContext) -> Value:
+    return context.moment(_began(row))
 
 
-def _later(random: Random, row: int, scene: Scene) -> Value:
+def _later(random: Random, row: int, context: ExportContext) -> Value:
     began = _began(row)
-    return scene.moment(began + (1 - began) * random.random())
+    return context.moment(began + (1 - began) * random.random())
 
 
-def _closing(random: Random, row: int, scene: Scene) -> Value:
-    return _later(random, row, scene) if _closed(row) else None
+def _closing(random: Random, row: int, context: ExportContext) -> Value:
+    return _later(random, row, context) if _closed(row) else None
 
 
-def _zone(_random: Random, _row: int, scene: Scene) -> Value:
-    return scene.zone_name
+def _zone(_random: Random, _row: int, context: ExportContext) -> Value:
+    return context.zone_name
 
 
-def _seconds(random: Random, _row: int, _scene: Scene) -> Value:
+def _seconds(random: Random, _row: int, _context: ExportContext) -> Value:
     return round(random.lognormvariate(4.0, 1.0), 2)
 
 
-def _conversation(random: Random, row: int, _scene: Scene) -> Value:
+def _conversation(random: Random, row: int, _context: ExportContext) -> Value:
     return 40_000_000 + row * 7 + random.randint(0, 6)
 
 
-def _long_number(random: Random, _row: int, _scene: Scene) -> Value:
+def _long_number(random: Random, _row: int, _context: ExportContext) -> Value:
     return random.randint(10**18, 9 * 10**18)
 
 
-def _external(random: Random, row: int, _scene: Scene) -> Value:
+def _external(random: Random, row: int, _context: ExportContext) -> Value:
     return f"00{random.randint(1, 10**6)}" if row % 4 == 3 else str(random.randint(10**18, 9 * 10**18))
 
 
-def _uuid(random: Random, _row: int, _scene: Scene) -> Value:
+def _uuid(random: Random, _row: int, _context: ExportContext) -> Value:
     digits = f"{random.getrandbits(128):032x}"
     return "-".join((digits[:8], digits[8:12], digits[12:16], digits[16:20], digits[20:]))
 
 
-def _display(random: Random, _row: int, _scene: Scene) -> Value:
+def _display(random: Random, _row: int, _context: ExportContext) -> Value:
     return f"{random.randint(1, 4000):06d}"
 
 
-def _name(random: Random, _row: int, _scene: Scene) -> Value:
+def _name(random: Random, _row: int, _context: ExportContext) -> Value:
     return f"{random.choice(_FIRST)} {random.choice(_LAST)}"
 
 
-def _email(random: Random, _row: int, _scene: Scene) -> Value:
+def _email(random: Random, _row: int, _context: ExportContext) -> Value:
     return f"agent.{random.randint(1, 400)}@example.com"
 
 
-def _boolean(random: Random, _row: int, _scene: Scene) -> Value:
+def _boolean(random: Random, _row: int, _context: ExportContext) -> Value:
     return random.random() < 0.5
 
 
-def _handle(random: Random, _row: int, _scene: Scene) -> Value:
+def _handle(random: Random, _row: int, _context: ExportContext) -> Value:
     return f"@user_{random.randint(1, 10**5)}"
 
 
-def _link(random: Random, _row: int, _scene: Scene) -> Value:
+def _link(random: Random, _row: int, _context: ExportContext) -> Value:
     return f"https://care.example.com/c/{random.randint(1, 10**9)}?a=1&b=%20"
 
 
-def _prose(random: Random, row: int, _scene: Scene) -> Value:
+def _prose(random: Random, row: int, _context: ExportContext) -> Value:
     if row % 3 == 1:
         return _NASTY[row // 3 % len(_NASTY)]
     return " ".join(random.choices(_WORDS, k=random.randint(3, 20))).capitalize() + "."

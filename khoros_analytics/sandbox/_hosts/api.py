@@ -11,9 +11,9 @@ from werkzeug.wrappers import Request
 from ...reports import API_PREFIX, REPORTS, Report
 from .._data.lookups import TEAMS, TIMEZONES
 from .._fault_queue import Phase
-from .._wire.answers import Answer, bare, envelope, refusal
+from .._wire.answers import Answer, bad_request, envelope, refusal
 from ..faults import JobState
-from .checks import gather, mistake, too_many_buckets
+from .checks import collect, find_problem, too_many_buckets
 from .exports import Export, Job
 from .host import Call, Host, World, not_allowed
 
@@ -104,7 +104,7 @@ class Api(Host):
         """
         key = call.value("companyKey")
         if not key:
-            return bare("companyKey is required")
+            return bad_request("companyKey is required")
         return None if _same(key, self.options.company_key) else refusal(403, "Unknown company key")
 
     def _look_up(self, call: Call, rows: tuple[dict[str, Any], ...]) -> Answer:
@@ -122,10 +122,10 @@ class Api(Host):
         return self._key_refused(call) or self._start(report, places[call.record.method], call)
 
     def _start(self, report: Report, place: str, call: Call) -> Answer:
-        arguments = gather(report, place, call.record.query, call.record.form)
-        wrong = mistake(report, arguments, strict=self.options.strict)
+        arguments = collect(report, place, call.record.query, call.record.form)
+        wrong = find_problem(report, arguments, strict=self.options.strict)
         if wrong is not None:
-            return bare(wrong)
+            return bad_request(wrong)
         buckets = too_many_buckets(report, arguments)
         if buckets is not None:
             # The vendor shows the text alone; that the status is 200 and the envelope says FAIL is an assumption.
@@ -167,7 +167,7 @@ class Api(Host):
         job = self._job(call)
         if isinstance(job, Answer):
             return job
-        stage = job.look(self.now, call.fate)
+        stage = job.poll(self.now, call.fate)
         said = call.fate if isinstance(call.fate, JobState) else None
         ready = stage == "completed" and (said is None or (said.runner_state, said.detail) == _DONE)
         secret = f"analyticsAccessToken={quote(job.export.token, safe='')}"
@@ -175,7 +175,7 @@ class Api(Host):
             "jobInfo": {
                 "workflowId": job.export.workflow_id,
                 "runId": job.export.run_id,
-                "downloadUrl": self._url(job.export, "download", secret) if ready and job.take_link() else "",
+                "downloadUrl": self._url(job.export, "download", secret) if ready and job.offer_link() else "",
                 "statusUrl": self._url(job.export, "status", secret),
             },
             "result": _progress(stage, job.reason, said),

@@ -5,7 +5,7 @@ from zoneinfo import ZoneInfo, available_timezones
 
 from ...reports import Kind, Parameter, Report
 
-__all__ = ["Arguments", "gather", "mistake", "too_many_buckets"]
+__all__ = ["Arguments", "collect", "find_problem", "too_many_buckets"]
 
 Arguments = Mapping[str, tuple[str, ...]]
 """The values of each parameter by its name on the wire, in the order in which they came."""
@@ -16,7 +16,7 @@ _LAST_MOMENT = 253_370_764_800_000  # the year 9999: later ones are no dates in 
 _BOOLEANS = ("true", "false")
 
 
-def gather(
+def collect(
     report: Report, place: str, query: Iterable[tuple[str, str]], form: Iterable[tuple[str, str]]
 ) -> dict[str, tuple[str, ...]]:
     """Return the arguments from the place where the report documents them.
@@ -33,7 +33,7 @@ def gather(
     return gathered
 
 
-def mistake(report: Report, arguments: Arguments, *, strict: bool) -> str | None:
+def find_problem(report: Report, arguments: Arguments, *, strict: bool) -> str | None:
     """Return what is wrong with a creation call, or None."""
     return (
         _missing(report, arguments)

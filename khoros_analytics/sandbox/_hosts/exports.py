@@ -12,7 +12,7 @@ from attrs import field, frozen
 
 from ...reports import Report
 from .._data.body import Body
-from .._data.recipe import Recipe
+from .._data.export_spec import ExportSpec
 from .._fault_queue import Fault
 from .._options import Options
 from ..faults import JobFails, JobNeverEnds
@@ -34,7 +34,7 @@ class Export:
         run_id: Its second id, with ``/``, ``+`` and ``=`` in it.
         token: The access token that stands in the URLs of its status.
         started: When, in seconds on the sandbox's clock.
-        recipe: What its file is made of.
+        spec: What its file is made of.
 
     Example:
         ``len(sandbox.exports)`` is the number of exports that were started, and ``sandbox.exports[0].content()`` the
@@ -47,12 +47,12 @@ class Export:
     run_id: str
     token: str = field(repr=False)
     started: float
-    recipe: Recipe = field(repr=False)
+    spec: ExportSpec = field(repr=False)
 
     @cached_property
     def body(self) -> Body:
         """The file, as a block that repeats."""
-        return self.recipe.body()
+        return self.spec.body()
 
     @cached_property
     def packed(self) -> Body:
@@ -91,7 +91,7 @@ class Job:
         if fate is not None:
             self._accept(fate)
 
-    def look(self, now: float, fate: Fault | None = None) -> Stage:
+    def poll(self, now: float, fate: Fault | None = None) -> Stage:
         """Return how far the job is for somebody who asks for its status."""
         with self._lock:
             self._polls += 1
@@ -102,12 +102,12 @@ class Job:
             return self._stage(now)
 
     def stage(self, now: float) -> Stage:
-        """Return how far the job is, without a look that counts."""
+        """Return how far the job is, without counting as a poll."""
         with self._lock:
             return self._stage(now)
 
-    def take_link(self) -> bool:
-        """Return whether a completed export's status shows its link at this look."""
+    def offer_link(self) -> bool:
+        """Return whether a completed export's status shows its link at this poll."""
         with self._lock:
             self.empty_links -= 1
             return self.empty_links < 0
@@ -154,7 +154,7 @@ class Exports:
             _run_id(),
             base64.b64encode(secrets.token_bytes(16)).decode(),
             self._options.clock.time(),
-            _recipe(report, arguments, self._options),
+            _spec(report, arguments, self._options),
         )
         with self._lock:
             job = self._jobs[export.workflow_id] = Job(export, self._options, fate)
@@ -179,11 +179,11 @@ def _run_id() -> str:
             return run_id
 
 
-def _recipe(report: Report, arguments: Arguments, options: Options) -> Recipe:
+def _spec(report: Report, arguments: Arguments, options: Options) -> ExportSpec:
     """Return what an export's file is made of."""
     first = {wire: values[0] for wire, values in arguments.items()}
     offset = first.get("timezoneOffset")
-    return Recipe(
+    return ExportSpec(
         report.name,
         int(first["startTime"]),
         int(first["endTime"]),

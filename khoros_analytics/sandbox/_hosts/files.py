@@ -57,9 +57,9 @@ class Files(Host):
 
     def _headers(self, job: Job, tags: tuple[str, str]) -> Iterator[tuple[str, str]]:
         """Yield what describes a file."""
-        recipe = job.export.recipe
-        yield "Content-Type", _TYPES[recipe.format]
-        yield "Content-Disposition", f'attachment; filename="{recipe.report}.{recipe.format}"'
+        spec = job.export.spec
+        yield "Content-Type", _TYPES[spec.format]
+        yield "Content-Disposition", f'attachment; filename="{spec.report}.{spec.format}"'
         if self.options.gzip:
             yield "Content-Encoding", "gzip"
         if self.options.ranges:

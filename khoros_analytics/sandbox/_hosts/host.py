@@ -14,7 +14,7 @@ from .._wire.connection import CLEAN, Spoil
 from ..faults import Delay, Fate, Instead, Reset
 from .exports import Exports
 from .links import Links, Origins
-from .records import Log, RecordedRequest, Ticket
+from .records import Entry, Log, RecordedRequest
 
 __all__ = ["Call", "Host", "Reply", "World", "not_allowed"]
 
@@ -27,18 +27,18 @@ class Call:
 
     Attributes:
         request: The request as werkzeug reads it.
-        ticket: Its record, which is still being filled in.
+        entry: Its record, which is still being filled in.
         fate: The fault that the host's own work has to obey, if any.
     """
 
     request: Request
-    ticket: Ticket
+    entry: Entry
     fate: Fate | None = None
 
     @property
     def record(self) -> RecordedRequest:
         """What came."""
-        return self.ticket.request
+        return self.entry.request
 
     def value(self, name: str) -> str | None:
         """Return the first value of a query parameter, or None."""
@@ -52,12 +52,12 @@ class Reply:
     Attributes:
         answer: The answer.
         spoil: What is to go wrong while it is sent.
-        ticket: The request's record.
+        entry: The request's record.
     """
 
     answer: Answer
     spoil: Spoil
-    ticket: Ticket
+    entry: Entry
 
 
 @frozen
@@ -113,29 +113,29 @@ class Host(abc.ABC):
 
     def reply(self, request: Request) -> Reply:
         """Return what to send to a request."""
-        ticket = self.world.log.open(lambda: self._record(request))
-        answer = self.refusal(Call(request, ticket))
+        entry = self.world.log.open(lambda: self._record(request))
+        answer = self.refusal(Call(request, entry))
         if answer is not None:
-            return self._noted(ticket, answer)
-        phase = ticket.request.phase
-        fault = ticket.fault = self.world.faults.take(phase) if phase else None
-        return self._noted(ticket, self._met(request, ticket, fault), fault)
+            return self._recorded(entry, answer)
+        phase = entry.request.phase
+        fault = entry.fault = self.world.faults.take(phase) if phase else None
+        return self._recorded(entry, self._answer(request, entry, fault), fault)
 
-    def _met(self, request: Request, ticket: Ticket, fault: Fault | None) -> Answer:
+    def _answer(self, request: Request, entry: Entry, fault: Fault | None) -> Answer:
         """Return the answer to a request that a fault may have met."""
         if isinstance(fault, Delay):
             self.options.clock.sleep(fault.seconds)
         if isinstance(fault, Instead):
             if fault.after:
-                self.act(Call(request, ticket))
+                self.act(Call(request, entry))
             return fault.answer()
-        return self.act(Call(request, ticket, fault if isinstance(fault, Fate) else None))
+        return self.act(Call(request, entry, fault if isinstance(fault, Fate) else None))
 
     @staticmethod
-    def _noted(ticket: Ticket, answer: Answer, fault: Fault | None = None) -> Reply:
+    def _recorded(entry: Entry, answer: Answer, fault: Fault | None = None) -> Reply:
         """Write the answer's status into the record."""
-        ticket.status = 0 if isinstance(fault, Reset) else answer.status
-        return Reply(answer, CLEAN if fault is None else fault.spoil(), ticket)
+        entry.status = 0 if isinstance(fault, Reset) else answer.status
+        return Reply(answer, CLEAN if fault is None else fault.spoil(), entry)
 
     def _record(self, request: Request) -> RecordedRequest:
         """Return the record of a request."""

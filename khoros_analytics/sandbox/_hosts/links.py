@@ -40,7 +40,7 @@ class Links:
     def sign(self, job: Job, now: float, *, expired: bool = False) -> str:
         """Return a link to a completed export's file."""
         end = now - 1 if expired else min(now + self._options.link_seconds, self._end(job))
-        path = f"/exports/{job.export.workflow_id}/{job.export.report}.{job.export.recipe.format}"
+        path = f"/exports/{job.export.workflow_id}/{job.export.report}.{job.export.spec.format}"
         query = urlencode({"Expires": f"{end:.6f}", "Signature": self._signature(path, f"{end:.6f}")})
         return f"{self._origins.files}{path}?{query}"
 

@@ -8,7 +8,7 @@ from attrs import evolve, field, frozen
 
 from .._fault_queue import Fault, Phase
 
-__all__ = ["Log", "RecordedRequest", "Ticket"]
+__all__ = ["Entry", "Log", "RecordedRequest"]
 
 Pairs = tuple[tuple[str, str], ...]
 
@@ -55,7 +55,7 @@ class RecordedRequest:
         return next((value for key, value in self.headers if key.lower() == name.lower()), None)
 
 
-class Ticket:
+class Entry:
     """A record that is still being filled in."""
 
     def __init__(self, request: RecordedRequest) -> None:
@@ -65,8 +65,8 @@ class Ticket:
         self.sent = 0
 
     @classmethod
-    def unknown(cls) -> "Ticket":
-        """Return the ticket of a request that could not be recorded."""
+    def unknown(cls) -> "Entry":
+        """Return the entry of a request that could not be recorded."""
         return cls(RecordedRequest(0.0, "", None, "", "", (), (), (), has_authorization=False))
 
     def count(self, size: int) -> None:
@@ -87,16 +87,16 @@ class Log:
 
     def __init__(self, remember: int | None = None) -> None:
         self._lock = threading.Lock()
-        self._tickets: deque[Ticket] = deque(maxlen=remember)
+        self._entries: deque[Entry] = deque(maxlen=remember)
 
-    def open(self, make: Callable[[], RecordedRequest]) -> Ticket:
+    def open(self, make: Callable[[], RecordedRequest]) -> Entry:
         """Add a record."""
         with self._lock:
-            ticket = Ticket(make())
-            self._tickets.append(ticket)
-        return ticket
+            entry = Entry(make())
+            self._entries.append(entry)
+        return entry
 
     def records(self) -> list[RecordedRequest]:
         """Return all of them, in the order of arrival."""
         with self._lock:
-            return [ticket.record() for ticket in self._tickets]
+            return [entry.record() for entry in self._entries]

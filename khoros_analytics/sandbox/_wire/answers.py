@@ -7,7 +7,7 @@ from attrs import evolve, field, frozen
 
 from .._data.body import Body
 
-__all__ = ["Answer", "Framing", "bare", "envelope", "page", "refusal", "text"]
+__all__ = ["Answer", "Framing", "bad_request", "envelope", "page", "refusal", "text"]
 
 Framing = Literal["length", "chunked", "close"]
 """How the end of a body is told: by its Content-Length, by chunks, or by closing the connection."""
@@ -66,7 +66,7 @@ def refusal(status: int, reason: str) -> Answer:
     return envelope(reason, status, "FAIL")
 
 
-def bare(reason: str) -> Answer:
+def bad_request(reason: str) -> Answer:
     """Return the documented answer to a bad request: 400 with ``{}`` (openapi)."""
     return text(400, "{}").adding(("X-Sandbox-Reason", reason.encode("unicode_escape").decode()))
 

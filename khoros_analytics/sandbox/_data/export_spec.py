@@ -1,4 +1,4 @@
-"""Rows: the file of an export, of any size, from a recipe. The same recipe always gives the same bytes.
+"""Rows: the file of an export, of any size, from a spec. The same spec always gives the same bytes.
 
 A block of some thousands of rows is made once. A larger file repeats it, so it can be streamed as fast as the network
 takes it, and its length and any byte of it are known in advance. CSV and JSON hold the same rows.
@@ -15,9 +15,9 @@ from zoneinfo import ZoneInfo
 from attrs import frozen
 
 from .body import Body
-from .columns import Scene, Value, column, columns_of
+from .columns import ExportContext, Value, column, columns_of
 
-__all__ = ["BLOCK_ROWS", "Recipe"]
+__all__ = ["BLOCK_ROWS", "ExportSpec"]
 
 BLOCK_ROWS = 2000
 """The rows of a block."""
@@ -28,7 +28,7 @@ Row = tuple[Value, ...]
 
 
 @frozen
-class Recipe:
+class ExportSpec:
     """What a file is made of.
 
     Attributes:
@@ -80,8 +80,8 @@ class Recipe:
     def _block(self, count: int) -> list[Row]:
         """Return the first rows."""
         zone, name = _zone(self.zone)
-        scene = Scene(f"{self.seed}/{self.report}/{self.start}/{self.end}", self.start, self.end, zone, name)
-        return list(zip(*(column(metric, scene, count) for metric in self.columns), strict=True))
+        context = ExportContext(f"{self.seed}/{self.report}/{self.start}/{self.end}", self.start, self.end, zone, name)
+        return list(zip(*(column(metric, context, count) for metric in self.columns), strict=True))
 
     def _encoded(self, rows: Sequence[Row]) -> bytes:
         """Return rows as they stand in the file: each CSV row with its line end, each JSON row with its comma."""
