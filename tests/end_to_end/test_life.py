@@ -126,7 +126,7 @@ def test_a_token_is_one_line_of_text(world):
 
     assert token.isascii()
     assert len(token.split()) == 1
-    assert token.startswith("khoros1.")
+    assert token.startswith("khoros2.")
     assert world.client.job(f"  {token}\n").token == token
 
 
@@ -240,12 +240,12 @@ SPOILED = {
     "cut": lambda token: token[:-1],
     "cut early": lambda token: token[:40],
     "changed": lambda token: token[:30] + ("A" if token[30] != "A" else "B") + token[31:],
-    "newer": lambda token: token.replace("khoros1.", "khoros2."),
-    "no dot": lambda token: token.replace("khoros1.", "khoros1"),
+    "newer": lambda token: token.replace("khoros2.", "khoros3."),
+    "no dot": lambda token: token.replace("khoros2.", "khoros2"),
     "no prefix": lambda token: token[8:],
     "empty": lambda token: "",
-    "prefix alone": lambda token: "khoros1.",
-    "made up": lambda token: "khoros1.AAAA.00000000",
+    "prefix alone": lambda token: "khoros2.",
+    "made up": lambda token: "khoros2.AAAA.00000000",
     "None": lambda token: None,
     "number": lambda token: 7,
     "bytes": lambda token: token.encode(),

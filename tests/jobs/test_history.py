@@ -55,6 +55,31 @@ SPENT = {
 }
 
 
+ROUTES = {
+    "download": lambda job, folder: job.download(folder, timeout=0),
+    "rows": lambda job, folder: job.rows(timeout=0),
+    "rows, kept": lambda job, folder: job.rows(keep=folder, timeout=0),
+    "batches": lambda job, folder: job.batches(timeout=0),
+    "to_arrow": lambda job, folder: job.to_arrow(timeout=0),
+    "to_pandas": lambda job, folder: job.to_pandas(timeout=0),
+    "to_polars": lambda job, folder: job.to_polars(timeout=0),
+    "to_parquet": lambda job, folder: job.to_parquet(folder / "x.parquet", timeout=0),
+}
+
+
+@pytest.mark.parametrize("ready", [False, True])
+@pytest.mark.parametrize("route", ROUTES.values(), ids=ROUTES)
+def test_no_time_at_all(world, folder, route, ready):
+    """A deadline that has passed is a JobTimeoutError on every way to the file, also on a clock that moves on."""
+    job = world.start(client=world.connect(clock=Clock()))
+    if ready:
+        job.refresh()
+    with pytest.raises(JobTimeoutError) as caught:
+        route(job, folder)
+    assert caught.value.job is job
+    assert list(folder.iterdir()) == []
+
+
 @pytest.mark.parametrize("timeout", [40, 50.5])
 @pytest.mark.parametrize(("spend", "reason"), SPENT.values(), ids=SPENT)
 def test_the_time_is_over(run, folder, spend, reason, timeout):
