@@ -66,12 +66,25 @@ class ExportFile:
 
 def read_table(file: ExportFile) -> "pa.Table":
     """Read all of a file."""
-    import pyarrow as pa
-
     with suppress(UnusualCsvError), open_export(file.path, file.format) as source:
         if source.format == "csv" and source.path:
             return _whole_table(whole_csv(source, read_header(source), source.path), file)
-    return with_tables(file, lambda schema, tables: pa.concat_tables([schema.empty_table(), *tables]))
+    return with_tables(file, _joined)
+
+
+def _joined(schema: "pa.Schema", tables: Tables) -> "pa.Table":
+    import pyarrow as pa
+
+    if not schema:
+        return _without_columns(sum(table.num_rows for table in tables))
+    return pa.concat_tables([schema.empty_table(), *tables])
+
+
+def _without_columns(rows: int) -> "pa.Table":
+    """Return so many empty rows: only a table that once had a column can have rows without any."""
+    import pyarrow as pa
+
+    return pa.table({"": pa.nulls(rows)}).select([])
 
 
 def _whole_table(chunk: Chunk, file: ExportFile) -> "pa.Table":
@@ -273,6 +286,8 @@ def _converted(
         )
         for name, wanted in types.items()
     ]
+    if not arrays:
+        return _without_columns(chunk.rows)
     return pa.table(arrays, schema=_schema(types))
 
 

@@ -77,6 +77,12 @@ def join_all(types: Iterable[ColumnType]) -> ColumnType:
     return reduce(join, types, NOTHING)
 
 
+def _words(name: str) -> list[str]:
+    """Return the words of a column's name, in small letters; they are told apart by separators and by capitals."""
+    parted = re.sub(r"(?<=[^\W\dA-Z_])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])|[\W_]+", " ", name)
+    return parted.casefold().split()
+
+
 @frozen
 class SchemaHints:
     """Which types the columns of one frame should have, as far as anybody said.
@@ -100,7 +106,7 @@ class SchemaHints:
             >>> [SchemaHints().stays_text(name) for name in ("CONVERSATION_ID", "authorUuid", "Post ID", "POST_COUNT")]
             [True, True, True, False]
         """
-        return self.all_text or re.sub(r"[\W_]+", "", column).casefold().endswith("id")
+        return self.all_text or _words(column)[-1:] in (["id"], ["uuid"], ["guid"])
 
     def initial(self, column: str) -> ColumnType:
         """Return what is known of a column before any of its values."""

@@ -97,6 +97,10 @@ def whole_csv(source: ExportSource, header: Header, path: Path) -> Chunk:
 
     if header.names == ("",):
         raise UnusualCsvError  # Arrow looks for a header behind an empty line
+    try:
+        os.fspath(path).encode()
+    except UnicodeEncodeError:
+        raise UnusualCsvError from None  # Arrow opens only files whose name is UTF-8
     with path.open("rb") as file:
         file.seek(-1, os.SEEK_END)
         if file.read() != b"\n":

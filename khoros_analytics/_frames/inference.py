@@ -3,6 +3,7 @@
 # pyarrow makes the functions of its compute module at run time, where no type checker sees them.
 # pyright: reportAttributeAccessIssue=false
 
+import math
 import re
 import struct
 from collections.abc import Callable, Iterator, Mapping
@@ -44,6 +45,8 @@ _PATTERNS: dict[TypeName, str] = {
     "timestamp": f"{_MOMENT}{_OFFSET}?",
 }
 _SHAPES: dict[TypeName, re.Pattern[str]] = {kind: re.compile(pattern) for kind, pattern in _PATTERNS.items()}
+_LONGEST_FLOAT = 300
+"""Of so many characters no number without an exponent is too large or too small for a float."""
 _MOST_DIGITS = 15
 """The decimal digits that a float keeps, whatever they are."""
 _MORE_DIGITS = rf"^-?[0.]*[1-9](?:\.?[0-9]){{{_MOST_DIGITS}}}"
@@ -233,7 +236,9 @@ def _is_exact(values: "pa.ChunkedArray", wanted: ColumnType) -> bool:
     if wanted.kind in ("integer", "float"):
         if not _is_plain(values, longest) and not _all_match(values, _PATTERNS[wanted.kind]):
             return False
-        return wanted.kind == "integer" or longest <= _MOST_DIGITS or not _any_match(values, _MORE_DIGITS)
+        if wanted.kind == "integer" or longest <= _MOST_DIGITS:
+            return True
+        return longest <= _LONGEST_FLOAT and not _any_match(values, _MORE_DIGITS)
     if wanted.kind != "timestamp":
         return _all_match(values, _PATTERNS[wanted.kind or "text"])
     if (wanted.unit, wanted.zone, longest) == ("s", None, _PLAIN_MOMENT):
@@ -297,9 +302,29 @@ def _any_match(values: "pa.ChunkedArray", pattern: str) -> bool:
 
 def _parsed(values: "pa.ChunkedArray", wanted: ColumnType) -> "pa.ChunkedArray":
     """Return texts as values of a type; an ArrowInvalid where one of them is none."""
+    import pyarrow as pa
+
     if wanted.kind == "boolean":
         return _parsed_booleans(values)
-    return values.cast(arrow_type(wanted))
+    if wanted.kind == "integer" and _any_match(values, "[xX]"):
+        raise pa.ArrowInvalid  # Arrow reads 0x1F as well
+    parsed = values.cast(arrow_type(wanted))
+    if wanted.kind == "float" and _is_out_of_range(values, parsed):
+        raise pa.ArrowInvalid
+    return parsed
+
+
+def _is_out_of_range(values: "pa.ChunkedArray", parsed: "pa.ChunkedArray") -> bool:
+    """Return whether a number is too large or too small for a float: it became infinite, or zero."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    bounds = pc.min_max(parsed).as_py()
+    if bounds["min"] is None or (bounds["min"] > 0 and not math.isinf(bounds["max"])):
+        return False
+    zeros = values.filter(pc.invert(parsed.cast(pa.bool_())))
+    infinite = values.filter(pc.is_inf(parsed))
+    return _any_match(zeros, r"^[^eE]*[1-9]") or _any_match(infinite, "[0-9]")
 
 
 def _parsed_booleans(values: "pa.ChunkedArray") -> "pa.ChunkedArray":

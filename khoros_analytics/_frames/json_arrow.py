@@ -51,7 +51,7 @@ class JsonColumns:
     def chunk(self, block: Sequence[Row]) -> Chunk:
         """Turn rows into columns; a field that some rows leave out is missing there."""
         columns = _transposed(block)
-        return Chunk({name: _column(values) for name, values in columns.items()}, len(block))
+        return Chunk({_encodable(name): _column(values) for name, values in columns.items()}, len(block))
 
 
 def _transposed(rows: Sequence[Row]) -> dict[str, Sequence[object]]:
@@ -103,5 +103,20 @@ def _texts(values: Sequence[object]) -> "pa.Array":
 
 
 def _text(value: object) -> str:
-    written = str(value) if isinstance(value, str | Decimal) else json.dumps(value, ensure_ascii=False, default=str)
-    return written.encode("utf-8", "backslashreplace").decode()
+    return _encodable(value if isinstance(value, str) else _json(value))
+
+
+def _json(value: object) -> str:
+    """Return a value as JSON, its numbers with all their digits."""
+    if isinstance(value, Decimal):
+        return str(value)
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{_json(key)}: {_json(item)}" for key, item in value.items()) + "}"
+    if isinstance(value, list):
+        return "[" + ", ".join(map(_json, value)) + "]"
+    return json.dumps(value, ensure_ascii=False)
+
+
+def _encodable(text: str) -> str:
+    """Return a text that UTF-8 holds: half of a surrogate pair, which JSON can write, is escaped."""
+    return text.encode("utf-8", "backslashreplace").decode()

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from .._storage.destination import Destination
 from .arrow_reader import ExportFile, Tables, with_tables
-from .read import require
+from .read import POLARS_ZONES, require
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -29,13 +29,28 @@ def write_parquet(file: ExportFile, destination: Destination, about: Mapping[str
     def write(schema: "pa.Schema", tables: Tables) -> None:
         with (
             destination.whole() as target,
-            parquet.ParquetWriter(target, schema.with_metadata(metadata), compression="zstd") as writer,
+            parquet.ParquetWriter(target, _portable(schema).with_metadata(metadata), compression="zstd") as writer,
             _behind(lambda table: writer.write_table(table, row_group_size=max(1, table.num_rows))) as write_later,
         ):
             for group in _groups(schema, tables):
-                write_later(group)
+                write_later(group.cast(writer.schema))
 
     with_tables(file, write)
+
+
+def _portable(schema: "pa.Schema") -> "pa.Schema":
+    """Return a schema that every reader opens: Polars has no zone such as ``+05:30``, so those moments are in UTC."""
+    import pyarrow as pa
+
+    fields = []
+    for field in schema:
+        offset = getattr(field.type, "tz", None)
+        if offset in POLARS_ZONES:
+            fields.append(field)
+        else:
+            noted = {"khoros_analytics.offset": offset}
+            fields.append(pa.field(field.name, pa.timestamp(field.type.unit, "UTC"), metadata=noted))
+    return pa.schema(fields)
 
 
 def _groups(schema: "pa.Schema", tables: Tables) -> Iterator["pa.Table"]:

@@ -1,8 +1,11 @@
 """Frames: an export's file as a table of Arrow, pandas or Polars. The libraries are extras, imported when needed."""
 
 import os
+import shutil
+import tempfile
 from collections import deque
-from collections.abc import Generator, Iterable
+from collections.abc import Generator, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, cast
 
@@ -34,7 +37,7 @@ __all__ = [
 ]
 
 # Offsets of whole hours are names in the time zone database, such as Etc/GMT-2. With any other one Polars panics.
-_POLARS_ZONES = {
+POLARS_ZONES = {
     None,
     "UTC",
     *(f"+{hours:02}:00" for hours in range(15)),
@@ -78,7 +81,8 @@ def read_arrow(path: str | os.PathLike[str], *, types: Types | None = None) -> "
         >>> read_arrow(path).num_rows
         100
     """
-    return to_arrow(_given(path, types))
+    with _seekable(_given(path, types)) as file:
+        return to_arrow(file)
 
 
 def read_pandas(path: str | os.PathLike[str], *, types: Types | None = None) -> "pd.DataFrame":
@@ -102,7 +106,8 @@ def read_pandas(path: str | os.PathLike[str], *, types: Types | None = None) -> 
         >>> len(read_pandas(path))
         100
     """
-    return to_pandas(_given(path, types))
+    with _seekable(_given(path, types)) as file:
+        return to_pandas(file)
 
 
 def read_polars(path: str | os.PathLike[str], *, types: Types | None = None) -> "pl.DataFrame":
@@ -129,13 +134,27 @@ def read_polars(path: str | os.PathLike[str], *, types: Types | None = None) -> 
         >>> read_polars(path).height
         100
     """
-    return to_polars(_given(path, types))
+    with _seekable(_given(path, types)) as file:
+        return to_polars(file)
 
 
 def _given(path: str | os.PathLike[str], types: object) -> ExportFile:
     if not isinstance(path, str | os.PathLike):
         raise ParameterError(f"{path!r} is not a path; give that of a downloaded export")
     return ExportFile(Path(path), hints=parse_types(types))
+
+
+@contextmanager
+def _seekable(file: ExportFile) -> Iterator[ExportFile]:
+    """Yield the file, or a temporary copy of what can be read only once: a pipe, or standard input."""
+    if not file.path.exists() or file.path.is_file():
+        yield file
+        return
+    with tempfile.NamedTemporaryFile(prefix="khoros_analytics-") as copy:
+        with file.path.open("rb") as original:
+            shutil.copyfileobj(original, copy)
+        copy.flush()
+        yield evolve(file, path=Path(copy.name))
 
 
 def to_arrow(file: ExportFile) -> "pa.Table":
@@ -159,11 +178,14 @@ def to_polars(file: ExportFile) -> "pl.DataFrame":
     import polars as pl
 
     table = to_arrow(file)
-    unknown = [column.name for column in table.schema if getattr(column.type, "tz", None) not in _POLARS_ZONES]
+    unknown = [column.name for column in table.schema if getattr(column.type, "tz", None) not in POLARS_ZONES]
     if unknown:
         table = to_arrow(evolve(file, hints=file.hints.with_text(unknown)))
-    # Only an array would become a Series.
-    return cast("pl.DataFrame", pl.from_arrow(table, rechunk=False))
+    # Polars makes up names for columns without one; and only an array would become a Series.
+    names = table.column_names
+    frame = cast("pl.DataFrame", pl.from_arrow(table.rename_columns(list(map(str, range(len(names))))), rechunk=False))
+    frame.columns = names
+    return frame
 
 
 def check_rows(rows: object) -> int:

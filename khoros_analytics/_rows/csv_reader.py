@@ -6,6 +6,7 @@ length of a field holds for the whole process, and cutting lines at their quotes
 
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from itertools import compress
 
 from attrs import define, frozen
@@ -20,6 +21,8 @@ _MAX_HEADER_SIZE = 1 << 20
 _MAX_ROW_SIZE = 1 << 28
 """How many bytes a row may have: a quote that nobody closes would otherwise take the rest of the file to memory."""
 _DELIMITERS = ",;\t|"
+_SAMPLE_SIZE, _SAMPLED_ROWS = 1 << 16, 50
+"""From how many bytes, and how many rows, the delimiter is found out."""
 _QUOTED = re.compile(rb'"[^"]*"')
 _LINE_ENDS = "\r\n"
 
@@ -119,7 +122,7 @@ def _header(source: ExportSource) -> Header:
         data = source.reader.peek(size)
         ended = len(data) < size
         lines = (data if ended else data[: _last_line_end(data)]).splitlines(keepends=True)
-        delimiter = _delimiter(data)
+        delimiter = _delimiter(source.reader.peek(max(size, _SAMPLE_SIZE)))
         following = enumerate(lines)
         try:
             record = _quoted(_next(following), following, delimiter)
@@ -133,9 +136,27 @@ def _header(source: ExportSource) -> Header:
 
 
 def _delimiter(data: bytes) -> str:
-    """Return what separates the fields of a header; a comma where nothing does."""
-    line = _QUOTED.sub(b"", data).lstrip(b"\r\n").splitlines()[:1]
-    return max(_DELIMITERS, key=lambda delimiter: b"".join(line).count(delimiter.encode()))
+    """Return what separates the fields: of what stands in the header, what makes the most rows as long as it.
+
+    Where several do, the comma goes first.
+    """
+    line = b"".join(_QUOTED.sub(b"", data).lstrip(b"\r\n").splitlines()[:1])
+    present = [delimiter for delimiter in _DELIMITERS if delimiter.encode() in line]
+    if len(present) < 2:
+        return present[0] if present else _DELIMITERS[0]
+    return max(present, key=lambda delimiter: _fitting_rows(data.splitlines(keepends=True), delimiter))
+
+
+def _fitting_rows(lines: list[bytes], delimiter: str) -> int:
+    """Return how many of the first rows have as many fields as the header."""
+    following = enumerate(lines)
+    widths: list[int] = []
+    with suppress(_UnfinishedError, _BrokenError, UnicodeDecodeError):
+        while len(widths) <= _SAMPLED_ROWS:
+            line = _next(following)
+            if line.strip(_LINE_ENDS) or not widths:
+                widths.append(len(_quoted(line, following, delimiter)))
+    return widths[1:].count(widths[0]) if widths else 0
 
 
 def _records(source: ExportSource, header: Header) -> Iterator[Record]:

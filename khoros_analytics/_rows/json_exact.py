@@ -6,6 +6,7 @@ than a few times.
 
 import codecs
 import json
+import math
 import re
 from collections.abc import Iterator
 from decimal import Decimal, DecimalException
@@ -48,20 +49,34 @@ class RowBlock:
 def decoder(*, exact_decimals: bool) -> json.JSONDecoder:
     """Return what parses JSON as its standard says, so without NaN and Infinity.
 
-    With ``exact_decimals`` a number with a fraction or an exponent becomes a Decimal where it has more than 15
-    significant digits.
+    A number that no float can hold becomes a Decimal; with ``exact_decimals`` also one with a fraction or an exponent
+    that has more than 15 significant digits.
     """
-    return json.JSONDecoder(parse_float=_exact if exact_decimals else None, parse_constant=_refuse)
+    return json.JSONDecoder(parse_float=_exact if exact_decimals else _in_range, parse_constant=_refuse)
+
+
+def _in_range(text: str) -> float | Decimal:
+    """Return a float, or a Decimal where that would be infinite, or zero where the number is not."""
+    value = float(text)
+    if value and not math.isinf(value):
+        return value
+    exact = _decimal(text)
+    return value if exact == value else exact
 
 
 def _exact(text: str) -> float | Decimal:
-    if len(text) <= _SURE_DIGITS + 1:  # one of them is a point or an E
-        return float(text)
+    if len(text) > _SURE_DIGITS + 1:  # one of them is a point or an E
+        exact = _decimal(text)
+        if len(exact.as_tuple().digits) > _SURE_DIGITS:
+            return exact
+    return _in_range(text)
+
+
+def _decimal(text: str) -> Decimal:
     try:
-        exact = Decimal(text)
+        return Decimal(text)
     except DecimalException:
         raise ValueError("the exponent of a number is beyond all bounds") from None
-    return exact if len(exact.as_tuple().digits) > _SURE_DIGITS else float(text)
 
 
 def _refuse(name: str) -> NoReturn:

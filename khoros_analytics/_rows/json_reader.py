@@ -30,6 +30,9 @@ _LONG_INTEGERS = (b"0" * 20,)
 """What every integer beyond 64 bits holds; up to that, orjson keeps integers exact, and makes floats of the others."""
 _LONG_DECIMALS = (b"." + b"0" * 9, b"0" * 8 + b".", b"0" * 16 + b"e")
 """One of these is in every number with a fraction or an exponent that has 16 digits or more."""
+_LARGE_EXPONENTS = (b"e000", b"e+000")
+"""One of these is in every number that no float holds. Many ids have them, too, so a closer look has to follow."""
+_LARGE_EXPONENT = re.compile(rb"[:,\[\s]-?[0-9.]+[eE][+-]?[0-9]{3}")
 
 Parse = Callable[[bytes], list[dict[str, object]]]
 
@@ -71,11 +74,8 @@ def json_rows(source: ExportSource) -> Iterator[dict[str, object]]:
 def _after_opening(source: ExportSource) -> int:
     """Read up to the first row and return how many bytes that were; an ExportFormatError where no array begins."""
     size = _skip_space(source.reader)
-    begin = source.reader.read(1)
-    if begin != b"[":
-        shown = repr((begin + source.reader.peek(3)).decode("utf-8", "replace"))
-        what = "a single JSON object" if begin == b"{" else f"something that begins with {shown}"
-        raise ExportFormatError(f"{source.name} is {what}, where an export is an array of rows", offset=source.skipped)
+    if source.reader.read(1) != b"[":
+        raise ExportFormatError(f"{source.name} is not an array of rows, as an export is", offset=source.skipped)
     return size + 1 + _skip_space(source.reader)
 
 
@@ -116,6 +116,9 @@ def _parser(*, exact_decimals: bool) -> Parse:
 
     def parse(block: bytes) -> Any:
         shape = block.translate(_SHAPE)
-        return parse_exactly(block) if any(risk in shape for risk in risks) else orjson.loads(block)
+        risky = any(risk in shape for risk in risks) or (
+            any(risk in shape for risk in _LARGE_EXPONENTS) and _LARGE_EXPONENT.search(block)
+        )
+        return parse_exactly(block) if risky else orjson.loads(block)
 
     return parse

@@ -30,7 +30,16 @@ _MARKS = (
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
-_MARKUP = re.compile(rb"<(!--|(!doctype|\?xml|html|head|body|error)\b)", re.IGNORECASE)
+_MARKUP = re.compile(
+    rb"<(!--|(!doctype|\?xml|html|head|body|error|title)\b"
+    # A column may be called so, too, but then a delimiter follows.
+    rb"|(article|base|br|center|code|div|font|footer|form|frameset|h[1-6]|header|hr|iframe|img|li|link|main|meta|nav|ol|p"
+    rb"|pre|response|script|section|soap:\w+|span|style|svg|table|ul)\b[^>]*>(?!\s*[,;|\t]))",
+    re.IGNORECASE,
+)
+# What no header of a CSV file begins with: an object with a key or without any, an array of objects or an empty one.
+_JSON = re.compile(rb'\{\s*["}]|\[\s*[\[{\]]')
+_QUOTED_SIZE = 60
 
 
 class PeekableReader:
@@ -95,7 +104,8 @@ def open_export(source: str | os.PathLike[str] | IO[bytes], format: Format | Non
         with path.open("rb", buffering=0) as file:
             reader = PeekableReader(lambda size: file.read(size) or b"")
             content = _content(reader, path.name, format)
-            yield evolve(content, path=path if content.reader is reader else None)
+            again = content.reader is reader and path.is_file()  # a pipe can be read once only
+            yield evolve(content, path=path if again else None)
     elif callable(getattr(source, "read", None)) and not isinstance(source, io.TextIOBase):
         yield _content(PeekableReader(lambda size: source.read(size) or b""), _name_of(source), format)
     else:
@@ -120,12 +130,29 @@ def _content(reader: PeekableReader, name: str, format: Format | None) -> Export
     head = reader.peek(_SNIFF_SIZE).lstrip(b" \t\r\n")
     if not head and len(reader.peek(_SNIFF_SIZE)) < _SNIFF_SIZE:
         raise ExportFormatError(f"{name} is empty: there is not even a header", offset=0)
+    found = format or ("json" if head[:1] in (b"[", b"{") else "csv")
+    if problem := _problem(head, found):
+        raise ExportFormatError(f"{name} {problem}", offset=0)
+    return ExportSource(reader, found, name, skipped)
+
+
+def _problem(head: bytes, format: Format) -> str:
+    """Return why a file that begins so is not an export of that format; an empty text where it may be one."""
     if _MARKUP.match(head):
-        raise ExportFormatError(
-            f"{name} is a page of HTML or XML, not an export; it begins with {head[:60].decode('utf-8', 'replace')!r}",
-            offset=0,
-        )
-    return ExportSource(reader, format or ("json" if head[:1] in (b"[", b"{") else "csv"), name, skipped)
+        return f"is a page of HTML or XML, not an export; it begins with {_excerpt(head)}"
+    if head.startswith(b"\0"):
+        return "holds zeros in place of an export, as a disk or a network that failed leaves them"
+    if format == "csv" and _JSON.match(head):
+        return f"is JSON, where an export in CSV was expected; it begins with {_excerpt(head)}"
+    if format == "json" and head and not head.startswith(b"["):
+        what = "a single JSON object" if head.startswith(b"{") else "not JSON"
+        return f"is {what}, where an export is an array of rows; it begins with {_excerpt(head)}"
+    return ""
+
+
+def _excerpt(head: bytes) -> str:
+    text = repr(head[:_QUOTED_SIZE].decode("utf-8", "replace"))
+    return text if len(head) <= _QUOTED_SIZE else f"{text}..."
 
 
 def _unzipped(packed: PeekableReader, name: str) -> PeekableReader:

@@ -59,7 +59,12 @@ class Files:
 
 
 def _streamed(file):
-    return with_tables(file, lambda schema, tables: pa.concat_tables([schema.empty_table(), *tables]))
+    def join(schema, tables):
+        if not schema:  # to join tables without columns would forget their rows
+            return pa.table({"": pa.nulls(sum(table.num_rows for table in tables))}).select([])
+        return pa.concat_tables([schema.empty_table(), *tables])
+
+    return with_tables(file, join)
 
 
 def _outcome(read, file):

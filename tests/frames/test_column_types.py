@@ -87,16 +87,22 @@ NAMES = (
     "external.id",
     "ID_",
     "AgentUUID ",
+    "agentID",
+    "überId",
+    "ADGUID id",
 )
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_ids_stay_text(name, files):
-    """A column whose name ends in ID or UUID, in any case and with any separator, is one of text, whatever is in it."""
+    """A column whose name ends with the word ID or UUID, told by separators or capitals, is text, whatever is in it."""
     assert files.table(f'"{name}",B\n1,1\n').schema.types == ["string", "int64"]
 
 
-@pytest.mark.parametrize("name", ["POST_COUNT", "ID_COUNT", "IDS", "IDENTITY", "A", "日本"])
+@pytest.mark.parametrize(
+    "name",
+    ["POST_COUNT", "ID_COUNT", "IDS", "IDENTITY", "A", "日本", "AMOUNT_PAID", "IS_VALID", "isValid", "GRID", "userBid"],
+)
 def test_others_do_not(name, files):
     """Other columns are narrowed."""
     assert files.table(f"{name},B\n1,1\n").schema.types == ["int64", "int64"]

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from khoros_analytics import ExportFormatError, read_rows
+from khoros_analytics import ExportFormatError, read_pandas, read_polars, read_rows
 
 
 def column(files, *values):
@@ -162,3 +162,32 @@ def test_damage(content, files):
     with pytest.raises(ExportFormatError) as caught:
         list(read_rows(files.folder / "export.csv", format="json"))
     assert (str(caught.value), caught.value.row, caught.value.offset) == (str(error), error.row, error.offset)
+
+
+def test_numbers_within_values(files):
+    """A nested value is its JSON, with all digits of its numbers: none becomes a text, an infinity or a zero."""
+    content = '[{"A": {"n": 1234567890123456789.5, "m": [1e400, 1e-400, 12345678901234567890123, 1.5, "ü", null]}}]'
+    found = files.table(content).column("A").to_pylist()
+    assert found == ['{"n": 1234567890123456789.5, "m": [1E+400, 1E-400, 12345678901234567890123, 1.5, "ü", null]}']
+
+
+@pytest.mark.parametrize("number", ["1e400", "-1e400", "1e-400", "2.5E-999"])
+def test_numbers_that_no_float_holds(number, files):
+    """A column with a number that a float would make infinite or zero stays text."""
+    table = files.table(f'[{{"A": {number}}}, {{"A": 1.5}}]')
+    assert table.schema.types == ["string"]
+    assert [Decimal(value) for value in table.column("A").to_pylist()] == [Decimal(number), Decimal("1.5")]
+
+
+@pytest.mark.parametrize("count", [0, 1, 3])
+def test_rows_without_columns(count, files):
+    """An object without fields is a row, in a frame too."""
+    content = "[" + ",".join(["{}"] * count) + "]"
+    assert files.table(content).num_rows == count
+    path = files.write(content)
+    assert (read_pandas(path).shape, read_polars(path).shape) == ((count, 0), (count, 0))
+
+
+def test_half_a_surrogate_pair_in_a_name(files):
+    """A name that no UTF-8 holds is escaped, as such values are."""
+    assert files.table(r'[{"\ud800k": 1}]').column_names == [r"\ud800k"]

@@ -331,6 +331,12 @@ def test_asked_for(kind, texts, values, files):
         ("timestamp", "yesterday"),
         ("timestamp", "2019-02-01 00:00:00.123456789"),
         ("integer", ""),
+        ("integer", "0x1F"),
+        ("integer", "0X1f"),
+        ("float", "1e400"),
+        ("float", "-1e400"),
+        ("float", "1e-400"),
+        ("float", "0." + "0" * 400 + "1"),
     ],
 )
 def test_asked_for_in_vain(kind, value, files, cut):
@@ -350,3 +356,11 @@ def test_polars_sees_the_same(files):
     frame = read_polars(files.write(content))
     assert frame.dtypes == [pl.Int64, pl.Float64, pl.Boolean, pl.Date, pl.Datetime("ms")]
     assert frame.rows() == [tuple(row.values()) for row in files.table(content).to_pylist()]
+
+
+@pytest.mark.parametrize(
+    "number", ["0." + "0" * 400 + "1", "-0." + "0" * 330 + "25", "1" + "0" * 400, "0." + "0" * 310 + "1"]
+)
+def test_numbers_that_no_float_holds(number, files):
+    """A number that a float would make zero, infinite or imprecise is text, and so is its column."""
+    assert files.column(number, "1.5").to_pylist() == [number, "1.5"]

@@ -116,3 +116,13 @@ def test_offset_that_was_asked_for(files):
     frame = read_polars(path, types={"A": "timestamp"})
     assert frame["A"][0] == datetime(2019, 2, 1, 4, 30, tzinfo=UTC)
     assert frame.schema["A"] == pl.Datetime("us", "UTC")
+
+
+@pytest.mark.parametrize("header", [",A", "column_1,", "column_0,", ",column_1,column_2"])
+def test_columns_without_a_name(header, files):
+    """A column without a name has none on any route, whatever the others are called."""
+    names = header.split(",")
+    path = files.write(f"{header}\n{','.join('1' * len(names))}\n")
+    for read in (lambda path: read_arrow(path).column_names, lambda path: list(read_pandas(path).columns)):
+        assert read(path) == names
+    assert read_polars(path).columns == names

@@ -4,11 +4,14 @@ import json
 import logging
 import os
 import threading
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import ClassVar
 
 import boto3
 import fsspec
+import pandas as pd
+import polars as pl
 import pyarrow as pa
 import pytest
 from moto.server import ThreadedMotoServer
@@ -444,3 +447,17 @@ def test_s3_without_bucket(job, bucket):
         job.to_parquet("s3://nobody-has-this/x.parquet", storage_options=options)
     assert caught.value.job is job
     assert "hush" not in str(caught.value)
+
+
+def test_offsets_that_some_readers_do_not_know(files, folder):
+    """Moments with an offset of half hours are written in UTC, which every reader opens; the offset is noted."""
+    content = "A,B\n2019-02-01 10:00:00+05:30,2019-02-01 10:00:00+02:00\n"
+    file = ExportFile(files.write(content), hints=parse_types(None))
+    place = open_destination(folder / "x.parquet", "", overwrite=False, storage_options=None)
+    writer.write_parquet(file, place, {})
+    schema = parquet.read_schema(folder / "x.parquet")
+    assert schema.field("A").metadata[b"khoros_analytics.offset"] == b"+05:30"
+    moment = datetime(2019, 2, 1, 4, 30, tzinfo=UTC)
+    assert parquet.read_table(folder / "x.parquet").column("A").to_pylist() == [moment]
+    assert pl.read_parquet(folder / "x.parquet")["A"].to_list() == [moment]
+    assert pd.read_parquet(folder / "x.parquet")["A"][0] == moment

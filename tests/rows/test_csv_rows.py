@@ -116,6 +116,29 @@ def test_delimiters_within_quotes(ways):
     assert ways.rows("A\nx\n") == [{"A": "x"}]
 
 
+@pytest.mark.parametrize(
+    ("text", "rows"),
+    [
+        ("NAME,SENTIMENT (neg|neu|pos)\nAnn,neg\n", [{"NAME": "Ann", "SENTIMENT (neg|neu|pos)": "neg"}]),
+        ("NAME,SCORES (a|b|c)\nAnn,1|2|3\n", [{"NAME": "Ann", "SCORES (a|b|c)": "1|2|3"}]),
+        ("NAME;SIZE (w,h)\nAnn;3\n", [{"NAME": "Ann", "SIZE (w,h)": "3"}]),
+        ("a|b|c,d\n1|2|3\n4|5|6\n", [{"a": "1", "b": "2", "c,d": "3"}, {"a": "4", "b": "5", "c,d": "6"}]),
+        ("A\tB, C, D\n1\t2\n", [{"A": "1", "B, C, D": "2"}]),
+        ('A;B,C\n"x;y";"2,3"\n', [{"A": "x;y", "B,C": "2,3"}]),
+    ],
+)
+def test_delimiters_in_the_header(text, rows, ways, blocks):
+    """Of several delimiters in a header, the one counts that makes the rows as long as it; the comma, where two do."""
+    assert ways.rows(text) == rows
+
+
+def test_a_damaged_row_changes_no_delimiter(ways):
+    """A short row is an error of the row: the file is not taken for one with another delimiter."""
+    reading = ways.reading("A,B;C\n1,2\n3,4\n5;6\n")
+    assert reading.rows == [{"A": "1", "B;C": "2"}, {"A": "3", "B;C": "4"}]
+    assert reading.place == (3, 14)
+
+
 def test_each_row_is_its_own(ways):
     """Changing a row changes no other."""
     rows = read_rows(io.BytesIO(b"A\n1\n2\n"))

@@ -5,6 +5,7 @@ its place. All of it holds with and without orjson, and however the text is cut 
 import importlib.util
 import io
 import json
+import math
 import sys
 from decimal import Decimal
 
@@ -186,9 +187,9 @@ NUMBERS = [
 
 @pytest.mark.parametrize("number", NUMBERS, ids=lambda number: number[:40])
 def test_numbers(number, ways, parser, pieces):
-    """A number is what ``json.loads`` makes of it: an integer of any length keeps each digit, others are floats."""
+    """An integer of any length keeps each digit, other numbers are floats; Decimals where no float can hold them."""
     text = f'[{{"A":{number},"B":"x"}},{{"A":1,"B":[{number}]}},{{"B":{{"C":{number}}},"A":{number}}}]'
-    assert exactly(ways.rows(text), json.loads(text))
+    assert exactly(ways.rows(text), json.loads(text, parse_float=in_range))
 
 
 @pytest.mark.parametrize("number", ["18446744073709551616", "-9223372036854775809", "12345678901234567890123"])
@@ -215,10 +216,13 @@ def test_integers_beyond_what_python_reads(sign, ways, parser, pieces):
     assert reading.place == (2, len(before))
 
 
-@pytest.mark.parametrize("number", ["1e400", "-1e400", "1" * 400 + ".0"])
+@pytest.mark.parametrize(
+    "number", ["1e400", "-1e400", "1E+4000", "1e-400", "-2.5e-999", "1" * 400 + ".0", f"0.{'0' * 400}1"]
+)
 def test_numbers_beyond_what_floats_hold(number, ways, pieces):
-    """With and without orjson a number that no float can hold comes to the same."""
+    """With and without orjson a number that no float can hold is a Decimal: neither infinite, nor zero."""
     text = f'[{{"A":1}},{{"A":{number}}},{{"A":2}}]'
+    assert exactly(ways.rows(text), [{"A": 1}, {"A": Decimal(number)}, {"A": 2}])
     found = []
     for parser in PARSERS:
         with pytest.MonkeyPatch.context() as patch:
@@ -243,7 +247,13 @@ NUMBER_TEXTS = st.tuples(st.sampled_from(["", "-"]), WHOLE, FRACTIONS, EXPONENTS
 def exact(text):
     """What should become of a number with a fraction or an exponent."""
     number = Decimal(text)
-    return number if len(number.as_tuple().digits) > 15 else float(text)
+    return number if len(number.as_tuple().digits) > 15 else in_range(text)
+
+
+def in_range(text):
+    """A float; a Decimal where it would be infinite, or zero where the number is not."""
+    value, number = float(text), Decimal(text)
+    return number if math.isinf(value) or (value == 0 and number != 0) else value
 
 
 @settings(max_examples=300)

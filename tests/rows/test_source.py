@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from khoros_analytics import ExportFormatError, ParameterError, read_rows
+from khoros_analytics import ExportFormatError, ParameterError, read_arrow, read_rows
 
 CSV = "A,B\n1,ü\n2,🎉\n".encode()
 JSON = '[{"A": "1", "B": "ü"}, {"A": "2", "B": "🎉"}]'.encode()
@@ -346,6 +346,11 @@ PAGES = [
     b"<?xml version='1.0'?><Error><Code>AccessDenied</Code></Error>",
     b"<Error><Code>ExpiredToken</Code></Error>",
     b"<!-- maintenance --><html>",
+    b"<title>Sign in</title>",
+    b"<div>",
+    b'<div class="error">Bad gateway</div>',
+    b"<h1>503</h1>",
+    b"<p>Please try again, later</p>",
 ]
 
 
@@ -363,6 +368,55 @@ def test_pages(page, format, ways):
 def test_columns_that_look_like_markup(ways):
     """A column in angle brackets makes no page."""
     assert ways.rows("<A>,<header>\n1,2\n") == [{"<A>": "1", "<header>": "2"}]
+    assert ways.rows("<div>;<p>\n1;2\n") == [{"<div>": "1", "<p>": "2"}]
+
+
+NO_CSV = [b'{"error":"no such export"}', b'{ "status" : "FAIL" }', b"{}", b'[{"A":1}]', b"[]", b"[ [1] ]"]
+
+
+@pytest.mark.parametrize("content", NO_CSV)
+def test_json_where_csv_was_expected(content, ways):
+    """JSON is not read as a table with an odd header: the error quotes how it begins."""
+    for packed in (content, codecs.BOM_UTF8 + content, gzip.compress(content), b"\n " + content):
+        reading = ways.reading(packed, "csv")
+        assert "is JSON, where an export in CSV was expected" in str(reading.error)
+        assert repr(content.decode()) in str(reading.error)
+        assert reading.rows == []
+
+
+@pytest.mark.parametrize("content", [b"A,B\n1,2\n", b'"A"\n1\n', b"null", b"Service unavailable"])
+def test_other_things_where_json_was_expected(content, ways):
+    """What is not an array is not read as JSON, and the error quotes how it begins."""
+    reading = ways.reading(content, "json")
+    assert "is not JSON, where an export is an array of rows" in str(reading.error)
+    assert repr(content.decode()) in str(reading.error)
+
+
+@pytest.mark.parametrize("format", [None, "csv", "json"])
+def test_zeros(format, ways):
+    """A file of zeros, as a failed disk leaves it, is not a table without rows."""
+    assert "holds zeros" in str(ways.reading(bytes(5000), format).error)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
+def test_pipes(tmp_path):
+    """What can be read only once, such as a pipe, is read as a file is: row by row, and as a frame."""
+    for read in (lambda path: [*read_rows(path)], lambda path: read_arrow(path).to_pylist()):
+        pipe = tmp_path / f"pipe {id(read)}"
+        os.mkfifo(pipe)
+        writer = threading.Thread(target=pipe.write_bytes, args=(b"A,B\n1,x\n2,y\n" * 1,))
+        writer.start()
+        assert [str(row["A"]) for row in read(pipe)] == ["1", "2"]
+        writer.join()
+
+
+def test_names_that_are_not_utf8(tmp_path):
+    """A file may have a name of any bytes."""
+    path = os.fsdecode(os.fsencode(tmp_path) + b"/gr\xfc\xdfe.csv")
+    with open(path, "wb") as file:  # noqa: PTH123 - the name is what is tested
+        file.write(b"A,B\n1,x\n")
+    assert [*read_rows(path)] == [{"A": "1", "B": "x"}]
+    assert read_arrow(path).to_pylist() == [{"A": 1, "B": "x"}]
 
 
 # ---- formats
