@@ -60,7 +60,7 @@ def read_arrow(path: str | os.PathLike[str], *, types: Types | None = None) -> "
     """Read a downloaded export into a table of Arrow.
 
     A column of text becomes one of numbers, booleans, dates or timestamps only where each of its values keeps its value
-    exactly; columns whose name ends in ID stay text.
+    exactly; columns whose name ends with the word ID stay text.
 
     Args:
         path: The file: CSV or JSON, also compressed with gzip.

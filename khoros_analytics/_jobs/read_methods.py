@@ -39,7 +39,7 @@ class ReadMethods:
         """Wait until the file is ready, and read it into a table of Arrow.
 
         A column of text becomes one of numbers, booleans, dates or timestamps only where each of its values keeps its
-        value exactly; columns whose name ends in ID stay text.
+        value exactly; columns whose name ends with the word ID stay text.
 
         Args:
             types: ``{column: type}`` for columns that should have another type: ``"text"``, ``"integer"``,
