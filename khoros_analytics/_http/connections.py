@@ -55,11 +55,7 @@ class Watchdog:
             self._socket = None
 
     def wait_on(self, waited_on: socket.socket) -> None:
-        """Note which socket is waited on from here on.
-
-        Args:
-            waited_on: The socket.
-        """
+        """Note which socket is waited on from here on."""
         self._socket = waited_on
         if self.expired:
             self.expire()
@@ -111,14 +107,10 @@ def _with_watchdog(kind: type) -> type:
 
 
 def connections_for(session: S, *, fresh: bool) -> S:
-    """Return the same session for one call.
+    """Return the same session for one call; with ``fresh`` it has connections of its own, for :func:`release` to close.
 
     A kept-alive connection that turns out to be dead leaves open whether the server saw the request; a fresh one does
     not. Nor do the adapters of a fresh session repeat on their own, whatever the session's do.
-
-    Args:
-        session: A ``requests.Session``; it stays as it is.
-        fresh: Whether the call gets connections of its own, which :func:`release` closes.
     """
     copy: Any = object.__new__(type(session))
     copy.__dict__.update(session.__dict__)
@@ -127,22 +119,14 @@ def connections_for(session: S, *, fresh: bool) -> S:
 
 
 def release(session: Any) -> None:
-    """Close the connections of a fresh session.
-
-    Args:
-        session: What :func:`connections_for` returned.
-    """
+    """Close the connections of a fresh session."""
     for adapter in session.adapters.values():
         if getattr(adapter, "owns_its_pools", False):
             _close(adapter)
 
 
 def close_all(session: Any) -> None:
-    """Close a session, and its idle connections at once.
-
-    Args:
-        session: A ``requests.Session``.
-    """
+    """Close a session, and its idle connections at once."""
     for adapter in session.adapters.values():
         _close(adapter)
     session.close()
@@ -190,8 +174,7 @@ def _adapter(adapter: Any, *, fresh: bool) -> Any:
 def never_sent(error: BaseException) -> bool:
     """Return whether a request that ended so cannot have reached the server.
 
-    Args:
-        error: What requests raised. A ValueError is its word for a URL, a header or a proxy that cannot be used.
+    A ValueError is what requests raises for a URL, a header or a proxy that cannot be used.
     """
     if isinstance(error, ValueError):
         return True
@@ -200,11 +183,7 @@ def never_sent(error: BaseException) -> bool:
 
 
 def is_certificate_error(error: BaseException) -> bool:
-    """Return whether the server's certificate was not accepted, which no repetition changes.
-
-    Args:
-        error: What requests raised.
-    """
+    """Return whether the server's certificate was not accepted, which no repetition changes."""
     return any(isinstance(cause, ssl.SSLCertVerificationError) for cause in _causes(error))
 
 
@@ -223,12 +202,7 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
 
 
 def root_cause(error: BaseException, redact: Redactor) -> str:
-    """Return the reason at the bottom of an error, in words and without secrets.
-
-    Args:
-        error: What requests or urllib3 raised.
-        redact: Hides the secrets.
-    """
+    """Return the reason at the bottom of an error, in words and without secrets."""
     last = list(_causes(error))[-1]
     text = redact(str(last)).strip()
     return f"{type(last).__name__}: {text}" if text else type(last).__name__

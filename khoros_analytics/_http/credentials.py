@@ -43,18 +43,7 @@ class Credentials:
 def find_credentials(
     username: Secret | None, password: Secret | None, company_key: Secret | None, keyring: str | None
 ) -> Credentials:
-    """Find the credentials: an argument beats the environment, and that beats the keyring.
-
-    Args:
-        username: The API user.
-        password: The API user's password.
-        company_key: The company's key.
-        keyring: The service of the system's keyring to look in, or None.
-
-    Raises:
-        ConfigurationError: One is missing, or cannot be sent.
-        ImportError: A keyring was named, and the extra is not installed.
-    """
+    """Find the credentials: an argument beats the environment, and that beats the keyring."""
     given = {"username": username, "password": password, "company_key": company_key}
     found = {name: _find(name, value, keyring) for name, value in given.items()}
     missing = [f"{name} (or the variable {_VARIABLES[name]})" for name, value in found.items() if not value]
@@ -66,12 +55,7 @@ def find_credentials(
 
 
 def account_id(origin: str, company_key: str) -> str:
-    """Return a short mark that tells accounts apart, and from which no key can be read.
-
-    Args:
-        origin: The base URL's origin.
-        company_key: The company's key.
-    """
+    """Return a short mark that tells accounts apart, and from which no key can be read."""
     text = f"khoros_analytics account {origin} {company_key}"
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:8]
 

@@ -30,23 +30,16 @@ _PARTIAL, _NOT_SATISFIABLE = 206, 416
 _MARKUP = rb"(?i)(?:\xef\xbb\xbf)?\s*<(?:[!?]|html\b|head\b|body\b|error\b)"
 _PAGES = ("text/html", "application/xhtml+xml", "application/xml", "text/xml")
 _ENVELOPE = rb'\s*\{\s*"status"\s*:'
-_SMALL_PIECE = 64 * 1024
-_CALM = 8 * 1024 * 1024  # after so many bytes in one go a link counts as sound again
-_TAIL = 64
+_SMALL_CHUNK_SIZE = 64 * 1024
+_SOUND_AFTER = 8 * 1024 * 1024  # after so many bytes in one go a link counts as sound again
+_TAIL_SIZE = 64
 
 
 class Source(Protocol):
     """Where the bytes come from."""
 
     def open(self, headers: Mapping[str, str]) -> AbstractContextManager[StreamedResponse]:
-        """Ask for the file; the answer is a 200, 206 or 416.
-
-        Args:
-            headers: What to send beside the usual headers.
-
-        Raises:
-            KhorosError: There was another answer, or none.
-        """
+        """Ask for the file; the answer is a 200, 206 or 416."""
         ...
 
 
@@ -83,19 +76,7 @@ class Transfer:
         return {**whole, "Range": f"bytes={self._size}-", "If-Range": self.part.validator}
 
     def take(self, stream: StreamedResponse, progress: Callable[[], None]) -> None:
-        """Write one answer's body behind what is there, or in its place.
-
-        Args:
-            stream: The answer.
-            progress: Is called whenever more is there than ever before.
-
-        Raises:
-            IncompleteDownloadError: It is not all that it should be; asking again may help.
-            UnexpectedReplyError: It is a page for people instead of a file.
-            DownloadError: It is larger than allowed.
-            TargetError: The disk does not take it.
-            KhorosError: The answer broke off.
-        """
+        """Write one answer's body behind what is there, or in its place; ``progress`` is called when more is there than ever."""
         if stream.status_code == _NOT_SATISFIABLE:
             if self._is_all(stream):
                 return
@@ -110,7 +91,9 @@ class Transfer:
         begun_at, broken_before = self._size, self._broken
         self._broken = True
         # What a break finds half read is lost: on a poor link, smaller pieces lose less.
-        while piece := stream.read(_SMALL_PIECE if broken_before and self._size - begun_at < _CALM else PIECE):
+        while piece := stream.read(
+            _SMALL_CHUNK_SIZE if broken_before and self._size - begun_at < _SOUND_AFTER else PIECE
+        ):
             self._check_piece(piece, stream)
             self._write(piece)
             if self._size > self._furthest:
@@ -181,10 +164,10 @@ class Transfer:
         with map_os_errors(self.part.path, "cannot be read"):
             file = self.part.file
             file.seek(0)
-            head = file.read(_TAIL).removeprefix(b"\xef\xbb\xbf").lstrip()[:1]
+            head = file.read(_TAIL_SIZE).removeprefix(b"\xef\xbb\xbf").lstrip()[:1]
             if head in (b"[", b"{"):
-                file.seek(max(0, self._size - _TAIL))
-                return file.read(_TAIL).rstrip()[-1:] == (b"]" if head == b"[" else b"}")
+                file.seek(max(0, self._size - _TAIL_SIZE))
+                return file.read(_TAIL_SIZE).rstrip()[-1:] == (b"]" if head == b"[" else b"}")
             file.seek(0)
             quotes = 0
             while piece := file.read(PIECE):
@@ -221,24 +204,6 @@ def download(
     A body that breaks is continued where it broke when the host can do that, and begun anew when it cannot. Failures
     are counted from the last progress on, so that a poor link that moves on gets there. What has arrived when it fails
     for good stays beside the target, if the next call can go on with it.
-
-    Args:
-        source: Where the bytes come from.
-        target: Where the file goes; see :func:`resolve_target`.
-        owner: Whose file it is: a later call for the same owner and target goes on where this one stopped.
-        overwrite: Whether a file that is there may be replaced.
-        sleep: What sleeps.
-        deadline: When to give up.
-        retries: How many failures in a row are borne.
-        announce: Is told of the file when all of it is on the disk, just before it gets its name.
-        max_bytes: How large the file may be.
-
-    Returns:
-        The file in its place.
-
-    Raises:
-        TargetError: The disk does not take it.
-        KhorosError: What the last attempt ended in.
     """
     failures = FailuresInARow()
     final = resolve_link(target)

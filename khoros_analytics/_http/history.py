@@ -11,8 +11,8 @@ from .._clock import Clock
 
 __all__ = ["Attempt", "History"]
 
-_LONGEST = 1000
-_SHOWN = 4
+_MAX_ATTEMPTS = 1000
+_SHOWN_ATTEMPTS = 4
 
 
 @frozen
@@ -48,7 +48,7 @@ class History:
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._lock = threading.RLock()
-        self._attempts: deque[Attempt] = deque(maxlen=_LONGEST)
+        self._attempts: deque[Attempt] = deque(maxlen=_MAX_ATTEMPTS)
         self._pending: Counter[str] = Counter()
         self._waited: Counter[str] = Counter()
         self._held_up = 0.0
@@ -64,34 +64,20 @@ class History:
             return tuple(self._attempts)
 
     def waited(self, reason: str, seconds: float) -> None:
-        """Note a wait; it belongs to the attempt that follows.
-
-        Args:
-            reason: What for.
-            seconds: How long.
-        """
+        """Note a wait; it belongs to the attempt that follows."""
         with self._lock:
             if seconds > 0:
                 self._pending[reason] += seconds  # type: ignore[assignment]  # a Counter counts seconds as well
                 self._waited[reason] += seconds  # type: ignore[assignment]
 
     def held_up(self, reason: str, seconds: float) -> None:
-        """Note a wait within the attempt that is under way; it is not a part of the time that the attempt takes.
-
-        Args:
-            reason: What for.
-            seconds: How long.
-        """
+        """Note a wait within the attempt that is under way; it is not a part of the time that the attempt takes."""
         with self._lock:
             self.waited(reason, seconds)
             self._held_up += seconds
 
     def sleeper(self, reason: str) -> Callable[[float], None]:
-        """Return a function that sleeps, and notes what for.
-
-        Args:
-            reason: What for.
-        """
+        """Return a function that sleeps, and notes what for."""
 
         def sleep(seconds: float) -> None:
             self._clock.sleep(seconds)
@@ -100,13 +86,7 @@ class History:
         return sleep
 
     def attempted(self, phase: str, began: float, outcome: str) -> None:
-        """Note an attempt that has just ended.
-
-        Args:
-            phase: What it was for.
-            began: When it began, on the clock that never jumps.
-            outcome: What came of it.
-        """
+        """Note an attempt that has just ended."""
         with self._lock:
             took = max(0.0, self._clock.monotonic() - began - self._held_up)
             self._held_up = 0.0
@@ -124,5 +104,5 @@ class History:
                 f"{self._asked:.1f} s asking",
                 *(f"{seconds:.1f} s {why}" for why, seconds in self._waited.items()),
             ]
-            last = "; ".join(map(str, list(self._attempts)[-_SHOWN:])) or "none"
+            last = "; ".join(map(str, list(self._attempts)[-_SHOWN_ATTEMPTS:])) or "none"
             return f"{self._count} requests, {', '.join(times)}; the last: {last}"

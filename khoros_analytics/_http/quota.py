@@ -16,14 +16,14 @@ log = logging.getLogger("khoros_analytics")
 WINDOW = 60.0
 """The length of the sliding window, in seconds."""
 
-_TURN = 0.005  # how soon to look again whether those ahead in the queue have gone
-_NAP = 5.0  # how long to sleep at the most before looking again: limits and queues change meanwhile
-_MOMENT = 0.02  # how long to wait for the answers of others by the machine's own time
-_LOOK = 1.0  # and by another clock, before looking again
-_LONGEST_NAP = 60.0  # who has not looked for so long has left the queue without a word
-_LONGEST_REQUEST = 900.0  # and no answer takes longer than this to begin
-_MACHINE = Clock()
-_WORTH_A_LINE = 1.0
+_QUEUE_POLL = 0.005  # how soon to look again whether those ahead in the queue have gone
+_MAX_SLEEP = 5.0  # how long to sleep at the most before looking again: limits and queues change meanwhile
+_ANSWER_POLL = 0.02  # how long to wait for the answers of others by the machine's own time
+_ANSWER_POLL_OF_OTHER_CLOCKS = 1.0  # and by another clock, before looking again
+_MAX_SILENCE = 60.0  # who has not looked for so long has left the queue without a word
+_MAX_REQUEST = 900.0  # and no answer takes longer than this to begin
+_MACHINE_CLOCK = Clock()
+_MIN_LOGGED_PAUSE = 1.0
 
 
 class Share:
@@ -39,14 +39,7 @@ class Share:
         self.limit = limit
 
     def acquire(self, deadline: Deadline) -> float:
-        """Wait until one more request may start; return the seconds that it took. Then :meth:`release` must follow.
-
-        Args:
-            deadline: How long to wait at the most.
-
-        Raises:
-            JobTimeoutError: The deadline came first.
-        """
+        """Wait until one more request may start; return the seconds that it took. Then :meth:`release` must follow."""
         self.quota.add(self)
         return self.quota.acquire(deadline)
 
@@ -78,30 +71,18 @@ class Quota:
         self._done: deque[float] = deque()
 
     def share(self, limit: int) -> Share:
-        """Let one more client take part.
-
-        Args:
-            limit: How many requests in 60 seconds it allows.
-        """
+        """Let one more client take part."""
         share = Share(self, limit)
         self.add(share)
         return share
 
     def add(self, share: Share) -> None:
-        """Let a client's limit count, also that of one that was closed and is used again.
-
-        Args:
-            share: Its part.
-        """
+        """Let a client's limit count, also that of one that was closed and is used again."""
         with self._lock:
             self._shares.add(share)
 
     def remove(self, share: Share) -> None:
-        """Let a client go.
-
-        Args:
-            share: Its part.
-        """
+        """Let a client go."""
         with self._lock:
             self._shares.discard(share)
 
@@ -112,21 +93,14 @@ class Quota:
             return not (self._shares or self._done or self._under_way)
 
     def acquire(self, deadline: Deadline) -> float:
-        """Wait until one more request may start; return the seconds that it took.
-
-        Args:
-            deadline: How long to wait at the most.
-
-        Raises:
-            JobTimeoutError: The deadline came first.
-        """
+        """Wait until one more request may start; return the seconds that it took."""
         started = self._clock.monotonic()
         # A thread waits for one turn at a time: what a Ctrl-C left of it in the queue is taken up by its next one.
-        ticket, told = threading.get_ident(), False
+        ticket, logged = threading.get_ident(), False
         try:
             while (pause := self._try(ticket)) > 0:
-                if _WORTH_A_LINE < pause < math.inf and not told:
-                    told = True
+                if _MIN_LOGGED_PAUSE < pause < math.inf and not logged:
+                    logged = True
                     log.info("waiting %.0f s for the quota of %d requests a minute", pause, self._limit())
                 self._sleep(pause, deadline)
         except BaseException:
@@ -149,9 +123,9 @@ class Quota:
         remaining = max(0.0, deadline.remaining())
         if pause == math.inf:
             # Other threads are asking the server, and no clock brings their answers nearer: they get a moment first.
-            _MACHINE.sleep(_MOMENT)
-            pause = 0.0 if type(self._clock) is Clock else _LOOK
-        self._clock.sleep(min(pause, _NAP, remaining))
+            _MACHINE_CLOCK.sleep(_ANSWER_POLL)
+            pause = 0.0 if type(self._clock) is Clock else _ANSWER_POLL_OF_OTHER_CLOCKS
+        self._clock.sleep(min(pause, _MAX_SLEEP, remaining))
         if deadline.passed():
             raise JobTimeoutError(
                 f"the time was up while waiting for the quota of {self._limit()} requests a minute; "
@@ -171,10 +145,10 @@ class Quota:
                 self._under_way.append((ticket, now))
                 return 0.0
             if too_many <= 0:
-                return _TURN
+                return _QUEUE_POLL
             if too_many > len(self._done):
                 return math.inf
-            return max(_TURN, self._done[too_many - 1] + WINDOW - now)
+            return max(_QUEUE_POLL, self._done[too_many - 1] + WINDOW - now)
 
     def _limit(self) -> int:
         with self._lock:
@@ -188,8 +162,8 @@ class Quota:
         now = self._clock.monotonic()
         while self._done and self._done[0] + WINDOW <= now:
             self._done.popleft()
-        self._under_way = [(thread, since) for thread, since in self._under_way if since + _LONGEST_REQUEST > now]
-        for ticket in [ticket for ticket, seen in self._queue.items() if seen + _LONGEST_NAP <= now]:
+        self._under_way = [(thread, since) for thread, since in self._under_way if since + _MAX_REQUEST > now]
+        for ticket in [ticket for ticket, seen in self._queue.items() if seen + _MAX_SILENCE <= now]:
             del self._queue[ticket]
 
 
@@ -202,11 +176,7 @@ _quotas_lock = threading.Lock()
 def quota_for(account: str, clock: Clock, limit: int) -> Share:
     """Take part in the quota of an account.
 
-    Args:
-        account: Whose; see :func:`account_id`.
-        clock: Whose time counts. All clocks that show the machine's time are one; what happens on any other one has
-            nothing to do with that.
-        limit: How many requests in 60 seconds this client allows.
+    All clocks that show the machine's time are one; what happens on any other clock has nothing to do with that.
     """
     # What counts on another clock lives as long as that clock, and no longer.
     quotas: _Quotas = _quotas if type(clock) is Clock else vars(clock).setdefault("_quotas", {})

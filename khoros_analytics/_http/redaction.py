@@ -93,11 +93,7 @@ _URLLIB3_LOGS = ("urllib3.connectionpool", "urllib3.connection", "urllib3.respon
 
 @contextmanager
 def quiet_urllib3(*, is_api: bool = True) -> Iterator[None]:
-    """Keep the secrets of the URLs that the block asks for out of urllib3's log. What others send is logged as ever.
-
-    Args:
-        is_api: Whether the API itself is asked, whose paths are no secret.
-    """
+    """Keep the secrets of the URLs that the block asks for out of urllib3's log. What others send is logged as ever."""
     for name in _URLLIB3_LOGS:
         logging.getLogger(name).addFilter(_FILTER)
     sending = _FILTER.sending

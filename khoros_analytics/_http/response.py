@@ -18,8 +18,8 @@ from .redaction import Redactor, quiet_urllib3
 
 __all__ = ["StreamedResponse"]
 
-_LARGEST_REPLY = 64 * 1024 * 1024
-_PIECE = 64 * 1024
+MAX_REPLY_SIZE = 64 * 1024 * 1024
+_CHUNK_SIZE = 64 * 1024
 _BROKEN_BODY = (HTTPError, OSError, ValueError)
 
 
@@ -37,22 +37,11 @@ class Inflater:
         self._waiting = b""
 
     def feed(self, data: bytes) -> None:
-        """Take compressed bytes.
-
-        Args:
-            data: The next ones.
-        """
+        """Take compressed bytes."""
         self._waiting += data
 
     def take(self, size: int) -> bytes:
-        """Return decompressed bytes; none when more must be fed first.
-
-        Args:
-            size: How many at the most: a small body can inflate to a huge one.
-
-        Raises:
-            zlib.error: The data is damaged.
-        """
+        """Return decompressed bytes; none when more must be fed first."""
         while self._waiting:
             if self._member.eof:
                 self._member = zlib.decompressobj(_GZIP_OR_ZLIB)
@@ -102,16 +91,7 @@ class StreamedResponse:
         return "" if encoding == "identity" else encoding
 
     def read(self, size: int) -> bytes:
-        """Return the next bytes of the body, decoded; none at its end.
-
-        Args:
-            size: How many at the most.
-
-        Raises:
-            TransportError: The body broke, or ended before its time.
-            UnexpectedReplyError: It is encoded in a way that was not asked for.
-            JobTimeoutError: The deadline passed.
-        """
+        """Return the next bytes of the body, decoded; none at its end."""
         if self.encoding and self._inflater is None:
             raise UnexpectedReplyError(
                 f"{self.subject}: {self.host} sent an encoding that nobody asked for ({self.encoding[:40]!r})",
@@ -155,17 +135,11 @@ class StreamedResponse:
         return TransportError(f"{self.subject}: the answer of {self.host} broke off: {why}")
 
     def read_reply(self) -> Reply:
-        """Read the whole body of an answer that is small.
-
-        Raises:
-            TransportError: The body broke.
-            UnexpectedReplyError: It is not small at all.
-            JobTimeoutError: The deadline passed.
-        """
+        """Read the whole body of an answer that is small."""
         body = bytearray()
-        while piece := self.read(_PIECE):
+        while piece := self.read(_CHUNK_SIZE):
             body += piece
-            if len(body) > _LARGEST_REPLY:
+            if len(body) > MAX_REPLY_SIZE:
                 raise UnexpectedReplyError(
                     f"{self.subject}: the answer of {self.host} does not end", status_code=self.status_code
                 )

@@ -50,11 +50,7 @@ class FailuresInARow:
 
 
 def is_transient(error: BaseException) -> bool:
-    """Return whether the same request may well succeed a little later.
-
-    Args:
-        error: What it ended in.
-    """
+    """Return whether the same request may well succeed a little later."""
     if isinstance(error, TransportError):
         return error.transient
     if isinstance(error, ServerError):
@@ -68,10 +64,6 @@ def may_repeat(phase: Phase, error: BaseException) -> bool:
     """Return whether a request may be sent again.
 
     Starting an export is repeated only when the server certainly did not act on it; all else on anything transient.
-
-    Args:
-        phase: What it is for.
-        error: What it ended in.
     """
     if phase is not Phase.CREATE:
         return is_transient(error)
@@ -87,21 +79,10 @@ def repeat(
     retries: int,
     failures: FailuresInARow | None = None,
 ) -> T:
-    """Call until it works, until it may not be repeated, or until the retries are used up.
+    """Call until it works, until it may not be repeated, or until the retries without progress are used up.
 
-    Args:
-        attempt: One try. It raises a timeout itself once the deadline has passed, and that is never repeated.
-        phase: What it is for.
-        sleep: What sleeps.
-        deadline: What no wait goes beyond; one more attempt is made shortly before it.
-        retries: How many times it is repeated without any progress.
-        failures: Who counts them, for an attempt that can tell progress.
-
-    Returns:
-        What the attempt returns.
-
-    Raises:
-        KhorosError: The last attempt's error.
+    The attempt raises a timeout itself once the deadline has passed, and that is never repeated; one more attempt is made
+    shortly before. ``failures`` counts for an attempt that can tell progress.
     """
     row = failures or FailuresInARow()
 
@@ -121,13 +102,13 @@ def repeat(
         stop=used_up,
         wait=wait,
         sleep=sleep,
-        before_sleep=_tell,
+        before_sleep=_log_retry,
         reraise=True,
     )
-    return retrying(lambda: _sealed(attempt))
+    return retrying(lambda: _without_traces(attempt))
 
 
-def _sealed(attempt: Callable[[], T]) -> T:
+def _without_traces(attempt: Callable[[], T]) -> T:
     """Call, and let an error bring nothing along but its own words.
 
     The frames that it came through, and the errors that it came from, hold URLs and bodies with secrets in them; crash
@@ -153,7 +134,7 @@ def _wait(row: FailuresInARow, deadline: Deadline) -> float:
     return min(jitter, remaining - _LAST_ATTEMPT) if remaining > _LAST_ATTEMPT else remaining
 
 
-def _tell(state: RetryCallState) -> None:
+def _log_retry(state: RetryCallState) -> None:
     error = state.outcome.exception() if state.outcome else None
     pause = state.next_action.sleep if state.next_action else 0.0
     log.info("%s; trying again in %.1f s", error, pause)

@@ -38,8 +38,8 @@ __all__ = ["Session", "Transport"]
 USER_AGENT = f"khoros_analytics/{__version__} {requests.utils.default_user_agent()}"
 
 _REDIRECTS = (301, 302, 303, 307, 308)
-_MOST_REDIRECTS = 10
-_MOST_KEPT_ALIVE = 32  # as many threads may share a client without urllib3's warnings of a full pool
+MAX_REDIRECTS = 10
+MAX_KEPT_ALIVE = 32  # as many threads may share a client without urllib3's warnings of a full pool
 
 T = TypeVar("T")
 
@@ -93,27 +93,13 @@ class Transport:
             close_all(self._session)
 
     def deadline(self, seconds: float) -> Deadline:
-        """Return a deadline on this transport's clock.
-
-        Args:
-            seconds: How far away it is.
-        """
+        """Return a deadline on this transport's clock."""
         return Deadline(self.clock, seconds)
 
     def send(self, call: Call, parse: Callable[[Reply], T], deadline: Deadline | None, history: History) -> T:
-        """Send a call, with repetitions where its action allows them, and read its answer.
+        """Send a call, with repetitions where its phase allows them, and return what ``parse`` makes of the answer.
 
-        Args:
-            call: What to send.
-            parse: Reads the answer: a value, or an error that may be repeated, too.
-            deadline: When to give up, if that is earlier than the call's own deadline.
-            history: Is told of every attempt and wait.
-
-        Returns:
-            What ``parse`` returns.
-
-        Raises:
-            KhorosError: What the last attempt ended in.
+        The deadline counts where it is earlier than the call's own.
         """
         seconds = self.request_deadline
         until = deadline.within(seconds) if deadline else self.deadline(seconds)
@@ -144,21 +130,7 @@ class Transport:
 
     @contextmanager
     def stream(self, call: Call, deadline: Deadline, history: History) -> Iterator[StreamedResponse]:
-        """Send a call once, follow its redirects, and open its answer.
-
-        Args:
-            call: What to send.
-            deadline: When to give up.
-            history: Is told of the attempt and its waits.
-
-        Yields:
-            The answer, its body unread.
-
-        Raises:
-            TransportError: There was none.
-            UntrustedUrlError: A redirect must not be followed.
-            JobTimeoutError: The deadline passed.
-        """
+        """Send a call once, follow its redirects, and open its answer, the body unread."""
         began, outcome = self.clock.monotonic(), "interrupted"
         try:
             with self._connections(call) as session:
@@ -203,7 +175,7 @@ class Transport:
         self, session: Session, call: Call, deadline: Deadline, history: History
     ) -> tuple[requests.Response, Target]:
         target = call.target
-        for hop in range(_MOST_REDIRECTS + 1):
+        for hop in range(MAX_REDIRECTS + 1):
             self._wait_for_turn(call, target, deadline, history)
             try:
                 response = self._send_now(session, call, target, deadline, first=hop == 0)
@@ -218,7 +190,7 @@ class Transport:
                 target = self.base.redirect(target.url, location)
             except UntrustedUrlError as error:
                 raise UntrustedUrlError(f"{call.place}: {error}", status_code=response.status_code) from None
-        raise UnexpectedReplyError(f"{call.place}: more than {_MOST_REDIRECTS} redirects in a row")
+        raise UnexpectedReplyError(f"{call.place}: more than {MAX_REDIRECTS} redirects in a row")
 
     def _wait_for_turn(self, call: Call, target: Target, deadline: Deadline, history: History) -> None:
         """Wait for the quota, which only the API itself counts."""
@@ -328,5 +300,5 @@ def _creation_flag(call: Call) -> Iterator[None]:
 def _new_session() -> Session:
     session = Session()
     for prefix in list(session.adapters):
-        session.mount(prefix, HTTPAdapter(pool_maxsize=_MOST_KEPT_ALIVE))
+        session.mount(prefix, HTTPAdapter(pool_maxsize=MAX_KEPT_ALIVE))
     return session
