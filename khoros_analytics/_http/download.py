@@ -76,7 +76,7 @@ class Transfer:
         return {**whole, "Range": f"bytes={self._size}-", "If-Range": self.part.validator}
 
     def take(self, stream: StreamedResponse, progress: Callable[[], None]) -> None:
-        """Write one answer's body behind what is there, or in its place; ``progress`` is called when more is there than ever."""
+        """Write one answer's body behind what is there, or in its place; ``progress`` is called for more than ever."""
         if stream.status_code == _NOT_SATISFIABLE:
             if self._is_all(stream):
                 return

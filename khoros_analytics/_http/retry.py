@@ -81,8 +81,8 @@ def repeat(
 ) -> T:
     """Call until it works, until it may not be repeated, or until the retries without progress are used up.
 
-    The attempt raises a timeout itself once the deadline has passed, and that is never repeated; one more attempt is made
-    shortly before. ``failures`` counts for an attempt that can tell progress.
+    The attempt raises a timeout itself once the deadline has passed, and that is never repeated; one more attempt is
+    made shortly before. ``failures`` counts for an attempt that can tell progress.
     """
     row = failures or FailuresInARow()
 
