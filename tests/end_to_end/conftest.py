@@ -1,4 +1,4 @@
-"""What the end-to-end tests share: a sandbox, clients for it, and clocks on which nothing waits for real."""
+"""What the end-to-end tests share: sandboxes as slow as the API, and a clock for many threads."""
 
 import heapq
 import itertools

@@ -1,4 +1,4 @@
-"""What the tests of frames share: files made of bytes, readers cut into small blocks, a sandbox, a stand-in for S3."""
+"""What the tests of frames share: files made of bytes, and readers cut into small blocks."""
 
 from contextlib import contextmanager
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What the transport's tests share: the API as `responses` plays it, and bare socket servers for what it cannot."""
+"""What the tests of HTTP share: the API as `responses` plays it, and bare socket servers for what it cannot."""
 
 import base64
 import contextlib

@@ -1,4 +1,4 @@
-"""What the tests of rows share: reading bytes into rows, a sandbox with a client, a folder for temporary files."""
+"""What the tests of rows share: reading bytes into rows, and streams without an end."""
 
 import io
 from types import SimpleNamespace
