@@ -1,17 +1,15 @@
-"""Downloads: fills the temporary file of a target from as many answers as that takes."""
+"""Downloads: fills a partial file from as many answers as that takes."""
 
 import re
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
-from pathlib import Path
 from typing import Protocol
 
 from attrs import define, field
 
 from .._clock import Deadline
 from .._protocol.messages import Phase
-from .._storage.atomic import PIECE, SavedFile, commit, resolve_link
-from .._storage.partial import PartialFile, map_os_errors, open_partial, write_all
+from .._storage.partial import PartialFile, map_os_errors
 from ..errors import (
     DownloadError,
     IncompleteDownloadError,
@@ -30,6 +28,7 @@ _PARTIAL, _NOT_SATISFIABLE = 206, 416
 _MARKUP = rb"(?i)(?:\xef\xbb\xbf)?\s*<(?:[!?]|html\b|head\b|body\b|error\b)"
 _PAGES = ("text/html", "application/xhtml+xml", "application/xml", "text/xml")
 _ENVELOPE = rb'\s*\{\s*"status"\s*:'
+_CHUNK_SIZE = 1024 * 1024
 _SMALL_CHUNK_SIZE = 64 * 1024
 _SOUND_AFTER = 8 * 1024 * 1024  # after so many bytes in one go a link counts as sound again
 _TAIL_SIZE = 64
@@ -45,38 +44,35 @@ class Source(Protocol):
 
 @define(eq=False)
 class Transfer:
-    """The bytes of one file, as far as they have come.
-
-    Attributes:
-        part: Where they are.
-        max_bytes: How many there may be.
-    """
+    """One file on its way into a partial file, which may hold the beginning of it already."""
 
     part: PartialFile
     max_bytes: int | None = None
     _size: int = field(init=False)
     _furthest: int = field(init=False)
-    _broken: bool = field(init=False, default=False)
+    _interrupted: bool = field(init=False, default=False)
 
     def __attrs_post_init__(self) -> None:
-        with map_os_errors(self.part.path, "cannot be read"):
-            self._size = self._furthest = self.part.recall()
+        self._size = self._furthest = self.part.recall()
         if not self._size:
             self._restart()
 
-    def can_go_on(self) -> bool:
-        """Return whether another call could ask for just the rest."""
+    def can_resume(self) -> bool:
+        """Return whether another request could ask for just the rest."""
         return bool(self._size and self.part.validator)
 
     def headers(self) -> dict[str, str]:
         """Return the headers that ask for the rest where that is certain to fit, else for everything."""
         whole = {"Accept-Encoding": "identity"}
-        if not self.can_go_on() or self.part.validator is None:
+        if not self.can_resume() or self.part.validator is None:
             return whole
         return {**whole, "Range": f"bytes={self._size}-", "If-Range": self.part.validator}
 
-    def take(self, stream: StreamedResponse, progress: Callable[[], None]) -> None:
-        """Write one answer's body behind what is there, or in its place; ``progress`` is called for more than ever."""
+    def receive(self, stream: StreamedResponse, on_progress: Callable[[], None]) -> None:
+        """Write one answer's body behind what is there, or in its place.
+
+        ``on_progress`` is called whenever the file is longer than it ever was.
+        """
         if stream.status_code == _NOT_SATISFIABLE:
             if self._is_all(stream):
                 return
@@ -86,35 +82,40 @@ class Transfer:
             self._check_range(stream)
         else:
             self._restart()
-            total = None if stream.encoding else _whole(stream.headers.get("Content-Length", ""))
+            total = None if stream.encoding else _parse_length(stream.headers.get("Content-Length", ""))
             self.part.remember(None if stream.encoding else _validator(stream.headers), total)
-        begun_at, broken_before = self._size, self._broken
-        self._broken = True
-        # What a break finds half read is lost: on a poor link, smaller pieces lose less.
-        while piece := stream.read(
-            _SMALL_CHUNK_SIZE if broken_before and self._size - begun_at < _SOUND_AFTER else PIECE
-        ):
-            self._check_piece(piece, stream)
-            self._write(piece)
+        self._copy(stream, on_progress)
+        self._check_end(stream)
+
+    def _copy(self, stream: StreamedResponse, on_progress: Callable[[], None]) -> None:
+        start, poor = self._size, self._interrupted
+        self._interrupted = True
+        # A chunk that is half read when the connection breaks is lost: on a poor link, smaller ones lose less.
+        while chunk := stream.read(_SMALL_CHUNK_SIZE if poor and self._size - start < _SOUND_AFTER else _CHUNK_SIZE):
+            self._check_chunk(chunk, stream)
+            self.part.write(chunk)
+            self._size += len(chunk)
             if self._size > self._furthest:
                 self._furthest = self._size
-                progress()
+                on_progress()
             if self.part.total is not None and self._size > self.part.total:
                 break  # it need not end at all
-        self._check_end(stream)
 
     def _check_range(self, stream: StreamedResponse) -> None:
         unit, _, rest = stream.headers.get("Content-Range", "").partition(" ")
         span, _, total = rest.partition("/")
         fits = (
-            self._size > 0 and unit == "bytes" and _whole(span.partition("-")[0]) == self._size and not stream.encoding
+            self._size > 0
+            and unit == "bytes"
+            and _parse_length(span.partition("-")[0]) == self._size
+            and not stream.encoding
         )
         known = self.part.total
         if not fits or self._is_another(stream) or (known is not None and total not in ("*", str(known))):
             self._restart()
             raise IncompleteDownloadError("the rest of the file does not fit what had arrived; beginning anew")
         if known is None:
-            self.part.remember(self.part.validator, _whole(total))
+            self.part.remember(self.part.validator, _parse_length(total))
 
     def _is_another(self, stream: StreamedResponse) -> bool:
         """Return whether a rest names another version than what had arrived: not every host heeds If-Range."""
@@ -125,19 +126,19 @@ class Transfer:
     def _is_all(self, stream: StreamedResponse) -> bool:
         """Return whether there is no rest: all had arrived, and the host would have sent another version whole."""
         unit, _, total = stream.headers.get("Content-Range", "").partition(" */")
-        return self._size > 0 and unit == "bytes" and self._size == self.part.total == _whole(total)
+        return self._size > 0 and unit == "bytes" and self._size == self.part.total == _parse_length(total)
 
-    def _check_piece(self, piece: bytes, stream: StreamedResponse) -> None:
-        kind = stream.headers.get("Content-Type", "").partition(";")[0].strip().lower()
-        if not self._size and (re.match(_MARKUP, piece) or kind in _PAGES):
+    def _check_chunk(self, chunk: bytes, stream: StreamedResponse) -> None:
+        content_type = stream.headers.get("Content-Type", "").partition(";")[0].strip().lower()
+        if not self._size and (re.match(_MARKUP, chunk) or content_type in _PAGES):
             raise UnexpectedReplyError(
                 f"{stream.subject}: a page or an error message came instead of the file", status_code=stream.status_code
             )
-        if not self._size and stream.is_api and re.match(_ENVELOPE, piece):
+        if not self._size and stream.is_api and re.match(_ENVELOPE, chunk):
             raise UnexpectedReplyError(
                 f"{stream.subject}: the API sent a message instead of the file", status_code=stream.status_code
             )
-        if self.max_bytes is not None and self._size + len(piece) > self.max_bytes:
+        if self.max_bytes is not None and self._size + len(chunk) > self.max_bytes:
             raise DownloadError(
                 f"the file is larger than max_bytes ({self.max_bytes:,} bytes), so it was not saved; raise the "
                 "client's max_bytes if that is what the report should be"
@@ -170,67 +171,52 @@ class Transfer:
                 return file.read(_TAIL_SIZE).rstrip()[-1:] == (b"]" if head == b"[" else b"}")
             file.seek(0)
             quotes = 0
-            while piece := file.read(PIECE):
-                quotes += piece.count(b'"')
+            while chunk := file.read(_CHUNK_SIZE):
+                quotes += chunk.count(b'"')
             return quotes % 2 == 0
 
     def _restart(self) -> None:
-        with map_os_errors(self.part.path, "cannot be written"):
-            self.part.file.seek(0)
-            self.part.file.truncate()
-        self.part.validator = self.part.total = None
+        self.part.restart()
         self._size = 0
-
-    def _write(self, piece: bytes) -> None:
-        with map_os_errors(self.part.path, "cannot be written"):
-            write_all(self.part.file, piece)
-        self._size += len(piece)
 
 
 def download(
     source: Source,
-    target: Path,
+    part: PartialFile,
     *,
-    owner: str,
-    overwrite: bool,
     sleep: Callable[[float], None],
     deadline: Deadline,
     retries: int,
-    announce: Callable[[SavedFile], object],
     max_bytes: int | None = None,
-) -> SavedFile:
-    """Bring a file to disk.
+) -> None:
+    """Fill a partial file until it is whole.
 
-    A body that breaks is continued where it broke when the host can do that, and begun anew when it cannot. Failures
-    are counted from the last progress on, so that a poor link that moves on gets there. What has arrived when it fails
-    for good stays beside the target, if the next call can go on with it.
+    A body that breaks is resumed where it broke when the host can do that, and begun anew when it cannot. Failures are
+    counted from the last progress on, so that a poor link that moves on gets there. When it fails for good, what has
+    arrived is kept if the next download can resume it.
     """
     failures = FailuresInARow()
-    final = resolve_link(target)
-    with open_partial(final, owner) as part:
-        transfer = Transfer(part, max_bytes)
+    transfer = Transfer(part, max_bytes)
 
-        def attempt() -> None:
-            with source.open(transfer.headers()) as stream:
-                transfer.take(stream, failures.progress)
+    def attempt() -> None:
+        with source.open(transfer.headers()) as stream:
+            transfer.receive(stream, failures.progress)
 
-        try:
-            repeat(attempt, Phase.DOWNLOAD, sleep=sleep, deadline=deadline, retries=retries, failures=failures)
-        except (
-            TransportError,
-            IncompleteDownloadError,
-            ServerError,
-            RateLimitError,
-            JobTimeoutError,
-            KeyboardInterrupt,
-        ):
-            part.keep = transfer.can_go_on()
-            raise
-        commit(part, final, overwrite=overwrite, announce=lambda: announce(SavedFile.of_partial(part, target)))
-    return SavedFile.of(target)
+    try:
+        repeat(attempt, Phase.DOWNLOAD, sleep=sleep, deadline=deadline, retries=retries, failures=failures)
+    except (
+        TransportError,
+        IncompleteDownloadError,
+        ServerError,
+        RateLimitError,
+        JobTimeoutError,
+        KeyboardInterrupt,
+    ):
+        part.keep = transfer.can_resume()
+        raise
 
 
-def _whole(text: str) -> int | None:
+def _parse_length(text: str) -> int | None:
     return int(text) if text.isascii() and text.isdecimal() else None
 
 

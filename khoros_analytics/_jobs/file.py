@@ -16,8 +16,8 @@ from .._frames.arrow_reader import ExportFile
 from .._frames.column_types import SchemaHints
 from .._http.download import download
 from .._rows.source import Format
-from .._storage.atomic import SavedFile, check_target, copy, resolve_target
-from .._storage.partial import map_os_errors
+from .._storage.atomic import SavedFile, check_target, commit, copy, resolve_target
+from .._storage.partial import map_os_errors, open_partial
 from .._version import __version__
 from ..errors import JobTimeoutError
 from .remote import RemoteFile, RemoteJob
@@ -143,17 +143,16 @@ class JobFile:
         remote = self._remote
         remote.wait(deadline)
         ids = remote.identity.created
-        return download(
-            RemoteFile(remote, deadline),
-            target,
-            owner=f"{ids.workflow_id} {ids.run_id}",
-            overwrite=overwrite,
-            sleep=remote.history.sleeper("repetition"),
-            deadline=deadline,
-            retries=remote.transport.retries,
-            announce=announce,
-            max_bytes=remote.account.max_bytes,
-        )
+        with open_partial(target, owner=f"{ids.workflow_id} {ids.run_id}") as part:
+            download(
+                RemoteFile(remote, deadline),
+                part,
+                sleep=remote.history.sleeper("repetition"),
+                deadline=deadline,
+                retries=remote.transport.retries,
+                max_bytes=remote.account.max_bytes,
+            )
+            return commit(part, overwrite=overwrite, announce=announce)
 
     @contextmanager
     def _one_at_a_time(self, deadline: Deadline) -> Iterator[None]:

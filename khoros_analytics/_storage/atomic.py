@@ -8,11 +8,11 @@ from pathlib import Path
 from attrs import frozen
 
 from ..errors import TargetError, TargetExistsError
-from .partial import PartialFile, map_os_errors, open_partial, remove_abandoned, write_all
+from .partial import PartialFile, map_os_errors, open_partial, remove_abandoned
 
-__all__ = ["SavedFile", "check_target", "commit", "copy", "remove_leftovers", "resolve_link", "resolve_target"]
+__all__ = ["SavedFile", "check_target", "commit", "copy", "remove_leftovers", "resolve_target"]
 
-PIECE = 1024 * 1024
+_CHUNK_SIZE = 1024 * 1024
 """How much is read at once, in bytes: as fast as larger pieces, and small in memory."""
 
 
@@ -37,10 +37,10 @@ class SavedFile:
         return cls(path, found.st_size, found.st_mtime_ns)
 
     @classmethod
-    def of_partial(cls, part: PartialFile, path: Path) -> "SavedFile":
+    def of_partial(cls, part: PartialFile) -> "SavedFile":
         """Return what a file that is still partial will look like in its place."""
         found = os.fstat(part.file.fileno())
-        return cls(path, found.st_size, found.st_mtime_ns)
+        return cls(part.target, found.st_size, found.st_mtime_ns)
 
     def intact(self) -> bool:
         """Return whether it is still there as it was."""
@@ -84,22 +84,14 @@ def check_target(target: Path, *, overwrite: bool) -> None:
 
 def copy(saved: SavedFile, target: Path, *, overwrite: bool) -> SavedFile:
     """Put a second copy of a file into another place, whole or not at all."""
-    final = resolve_link(target)
     with (
-        open_partial(final, None) as part,
+        open_partial(target, None) as part,
         map_os_errors(target, "cannot be written"),
         saved.path.open("rb") as original,
     ):
-        while piece := original.read(PIECE):
-            write_all(part.file, piece)
-        commit(part, final, overwrite=overwrite)
-    return SavedFile.of(target)
-
-
-def resolve_link(target: Path) -> Path:
-    """Return where a file ends up: a link's own folder may be on another disk, and no rename crosses disks."""
-    with map_os_errors(target, "cannot be written"):
-        return target.resolve()
+        while chunk := original.read(_CHUNK_SIZE):
+            part.write(chunk)
+        return commit(part, overwrite=overwrite)
 
 
 def remove_leftovers(target: Path) -> None:
@@ -113,11 +105,14 @@ def _flush(part: PartialFile) -> None:
         os.fsync(part.file.fileno())
 
 
-def commit(part: PartialFile, target: Path, *, overwrite: bool, announce: Callable[[], object] = lambda: None) -> None:
+def commit(
+    part: PartialFile, *, overwrite: bool, announce: Callable[[SavedFile], object] = lambda _: None
+) -> SavedFile:
     """Flush a file that is complete and give it its name; ``announce`` is called between the two."""
     _flush(part)
-    announce()
-    _rename(part, target, overwrite=overwrite)
+    announce(SavedFile.of_partial(part))
+    _rename(part, part.final, overwrite=overwrite)
+    return SavedFile.of(part.target)
 
 
 def _rename(part: PartialFile, target: Path, *, overwrite: bool) -> None:

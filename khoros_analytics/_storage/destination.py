@@ -12,7 +12,7 @@ from attrs import field, frozen
 
 from .._checks import needs
 from ..errors import KhorosError, TargetError, TargetExistsError
-from .atomic import check_target, commit, resolve_link, resolve_target
+from .atomic import check_target, commit, resolve_target
 from .partial import map_os_errors, open_partial
 
 __all__ = ["Destination", "LocalDestination", "RemoteDestination", "open_destination"]
@@ -37,10 +37,9 @@ class LocalDestination:
     @contextmanager
     def whole(self) -> Iterator[str]:
         """Yield the path of a temporary file, which gets its name when the block ends well."""
-        final = resolve_link(self.path)
-        with open_partial(final, None) as part, map_os_errors(self.path, "cannot be written"):
+        with open_partial(self.path, None) as part, map_os_errors(self.path, "cannot be written"):
             yield str(part.path)
-            commit(part, final, overwrite=self.overwrite)
+            commit(part, overwrite=self.overwrite)
 
     def result(self) -> Path:
         """Return what the caller gets."""

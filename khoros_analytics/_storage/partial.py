@@ -19,7 +19,7 @@ try:
 except ImportError:  # Windows
     fcntl = None  # type: ignore[assignment]
 
-__all__ = ["PartialFile", "map_os_errors", "open_partial", "remove_abandoned", "write_all"]
+__all__ = ["PartialFile", "map_os_errors", "open_partial", "remove_abandoned"]
 
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 _TRIES = 20
@@ -34,15 +34,34 @@ class PartialFile:
     Attributes:
         path: Where it is.
         file: It, open.
+        target: The file that it is to become, as the caller named it; maybe a link.
+        final: That file with links followed: a link's own folder may be on another disk, and no rename crosses disks.
         validator: What names the version of the original that it holds a beginning of, or None.
         total: How long the original is, in bytes, where that is known.
+        keep: Whether it stays for the next one of the same owner.
     """
 
     path: Path
     file: BinaryIO = field(repr=False)
+    target: Path
+    final: Path
     validator: str | None = None
     total: int | None = None
     keep: bool = False
+
+    def write(self, data: bytes) -> None:
+        """Write every byte: an unbuffered file may take only a part, as a full disk does before it says so."""
+        with map_os_errors(self.path, "cannot be written"):
+            view = memoryview(data)
+            while view:
+                view = view[self.file.write(view) :]
+
+    def restart(self) -> None:
+        """Empty it: the bytes that follow are of no known version."""
+        with map_os_errors(self.path, "cannot be written"):
+            self.file.seek(0)
+            self.file.truncate()
+        self.validator = self.total = None
 
     def remember(self, validator: str | None, total: int | None) -> None:
         """Note which version of the original the bytes belong to, and its length in bytes, where either is known."""
@@ -62,12 +81,13 @@ class PartialFile:
         if not isinstance(validator, str) or boot is None or boot != _boot_id():
             return 0
         self.validator, self.total = validator, total if isinstance(total, int) else None
-        return self.file.seek(0, os.SEEK_END)
+        with map_os_errors(self.path, "cannot be read"):
+            return self.file.seek(0, os.SEEK_END)
 
     @property
     def note(self) -> Path:
         """Where it is written down what the bytes belong to."""
-        return self.path.with_suffix(".note")
+        return _note_of(self.path)
 
     def forget(self) -> None:
         """Remove the note: nobody can go on with the bytes from here on."""
@@ -75,11 +95,8 @@ class PartialFile:
             self.note.unlink(missing_ok=True)
 
     def discard(self) -> None:
-        """Remove it and its note, unless it has become the target: what is there by then is somebody else's."""
-        if self.file.closed or _is_at(self.path, self.file.fileno()):
-            self.forget()
-            with suppress(OSError):
-                self.path.unlink(missing_ok=True)
+        """Remove it and its note, unless it has become the target."""
+        _remove(self.path, self.file)
 
 
 @contextmanager
@@ -90,8 +107,10 @@ def open_partial(target: Path, owner: str | None) -> Iterator[PartialFile]:
     processes left there is removed.
     """
     with map_os_errors(target, "cannot be written"):
-        part = _own_partial(target, owner)
-        remove_abandoned(target, part.path)
+        final = target.resolve()
+        path, file = _own_file(final, owner)
+        part = PartialFile(path, file, target, final)
+        remove_abandoned(final, path)
     try:
         yield part
     finally:
@@ -104,18 +123,18 @@ class _NoLocksError(Exception):
     """This system, or this file system, knows no locks."""
 
 
-def _own_partial(target: Path, owner: str | None) -> PartialFile:
+def _own_file(target: Path, owner: str | None) -> tuple[Path, BinaryIO]:
     if owner is not None:
-        mark = hashlib.sha256(owner.encode("utf-8", "surrogatepass")).hexdigest()[:12]
+        path = _partial_path(target, hashlib.sha256(owner.encode("utf-8", "surrogatepass")).hexdigest()[:12])
         with suppress(_NoLocksError):
-            part = _locked(_partial_path(target, mark))
-            if part:
-                return part
+            file = _open_locked(path)
+            if file:
+                return path, file
     # Somebody else is fetching the same, or nobody can tell: each gets there in a file of its own.
     return _unshared(target)
 
 
-def _unshared(target: Path) -> PartialFile:
+def _unshared(target: Path) -> tuple[Path, BinaryIO]:
     for _ in range(_TRIES):
         path = _partial_path(target, secrets.token_hex(6))
         # Not tempfile: its files are for their owner alone, this one becomes an ordinary file.
@@ -126,7 +145,7 @@ def _unshared(target: Path) -> PartialFile:
         except _NoLocksError:
             mine = True
         if mine:
-            return PartialFile(path, file)
+            return path, file
         file.close()  # between its opening and its locking somebody took it for what a dead process left
     raise TargetError(f"{target} cannot be written: its temporary files are taken away again and again", path=target)
 
@@ -141,7 +160,7 @@ def _stem(target: Path) -> str:
     return target.name if len(name) <= _LONGEST_NAME else hashlib.sha256(name).hexdigest()
 
 
-def _locked(path: Path) -> PartialFile | None:
+def _open_locked(path: Path) -> BinaryIO | None:
     """Open and lock a file, or return None when another process or thread has it."""
     for _ in range(_TRIES):
         # Not tempfile: its files are for their owner alone, this one becomes an ordinary file.
@@ -158,9 +177,9 @@ def _locked(path: Path) -> PartialFile | None:
             return None
         if _is_at(path, descriptor):
             if os.fstat(descriptor).st_nlink <= 1:
-                return PartialFile(path, file)
+                return file
             # Its former owner was killed in the last step: it is the finished file, too, and not to be written to.
-            PartialFile(path, file).discard()
+            _remove(path, file)
         # Between the opening and the locking its former owner finished it: what is open now is the target itself.
         file.close()
     return None
@@ -192,10 +211,22 @@ def remove_abandoned(target: Path, mine: Path | None = None) -> None:
         if path == mine or fcntl is None:
             continue
         with suppress(OSError, _NoLocksError):
-            left = _locked(path)
-            if left:
-                left.discard()
-                left.file.close()
+            file = _open_locked(path)
+            if file:
+                _remove(path, file)
+                file.close()
+
+
+def _note_of(path: Path) -> Path:
+    return path.with_suffix(".note")
+
+
+def _remove(path: Path, file: BinaryIO) -> None:
+    """Remove a partial file and its note, but not what somebody else has put in its place by then."""
+    if file.closed or _is_at(path, file.fileno()):
+        for each in (_note_of(path), path):
+            with suppress(OSError):
+                each.unlink(missing_ok=True)
 
 
 def _boot_id() -> str | None:
@@ -215,10 +246,3 @@ def map_os_errors(path: Path, what: str) -> Iterator[None]:
     except (OSError, ValueError) as error:
         why = getattr(error, "strerror", None) or str(error)
         raise TargetError(f"{path} {what}: {why}", path=path, errno=getattr(error, "errno", None)) from error
-
-
-def write_all(file: BinaryIO, piece: bytes) -> None:
-    """Write every byte: an unbuffered file may take only a part, as a full disk does before it says so."""
-    view = memoryview(piece)
-    while view:
-        view = view[file.write(view) :]

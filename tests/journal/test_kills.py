@@ -10,9 +10,8 @@ PIECE = 1024 * 1024
 BIG = {"size": 4 * PIECE, "polls": 2}
 
 _PROGRAM = """
-from khoros_analytics._http import download
 from khoros_analytics._jobs import start
-from khoros_analytics._storage import atomic
+from khoros_analytics._storage import atomic, partial
 
 stop = ARGUMENTS["stop"]
 update = None
@@ -40,7 +39,7 @@ elif stop == "asked":
 elif stop == "waiting":
     update = die
 elif stop == "half":
-    download.Transfer._write = after(download.Transfer._write)
+    partial.PartialFile.write = after(partial.PartialFile.write)
 elif stop == "all there":
     os.fsync = die
 elif stop == "flushed":

@@ -1,5 +1,6 @@
 """What a failed download leaves: one part that the next call goes on with, or removes."""
 
+import io
 import json
 import os
 from pathlib import Path
@@ -487,7 +488,8 @@ def test_a_full_disk(run, folder, monkeypatch, where):
 
     with monkeypatch.context() as patch:
         if where == "write":
-            patch.setattr("khoros_analytics._http.download.write_all", full)
+            file = type("FullDisk", (io.FileIO,), {"write": full})
+            patch.setattr(partial, "open", lambda descriptor, mode, **_: file(descriptor, mode), raising=False)
         elif where == "note":
             patch.setattr(Path, "write_text", full)
         elif where == "fsync":

@@ -8,8 +8,7 @@ from pathlib import Path
 import pytest
 
 from khoros_analytics import KhorosError, TargetExistsError
-from khoros_analytics._http import download
-from khoros_analytics._storage import atomic
+from khoros_analytics._storage import atomic, partial
 from khoros_analytics.sandbox import faults
 
 PIECE = 1024 * 1024
@@ -90,13 +89,13 @@ def test_the_target_is_never_torn(run, folder, monkeypatch):
     target = folder / "file.csv"
     target.write_text("old")
     seen = set()
-    written = download.Transfer._write
+    written = partial.PartialFile.write
 
-    def looking(body, piece):
+    def looking(part, piece):
         seen.add(target.read_bytes())
-        written(body, piece)
+        written(part, piece)
 
-    monkeypatch.setattr(download.Transfer, "_write", looking)
+    monkeypatch.setattr(partial.PartialFile, "write", looking)
     world.sandbox.fail("file", faults.Cut(0.4), times=2)
     world.start().download(target, overwrite=True)
 
@@ -155,7 +154,7 @@ def test_who_comes_when_another_has_just_finished(run, folder, monkeypatch, over
     second = world.connect().job(first.token) if jobs == "one job" else world.start()
     target = folder / "file.csv"
     writing, tidied = threading.Event(), threading.Event()
-    synced, written = atomic._sync_folder, download.Transfer._write
+    synced, written = atomic._sync_folder, partial.PartialFile.write
     outcomes = []
 
     def fetch_too():
@@ -172,14 +171,14 @@ def test_who_comes_when_another_has_just_finished(run, folder, monkeypatch, over
             thread.start()
             assert writing.wait(10)
 
-    def write(body, piece):
+    def write(part, piece):
         if threading.current_thread() is thread:
             writing.set()
             assert tidied.wait(10)
-        written(body, piece)
+        written(part, piece)
 
     monkeypatch.setattr(atomic, "_sync_folder", sync)
-    monkeypatch.setattr(download.Transfer, "_write", write)
+    monkeypatch.setattr(partial.PartialFile, "write", write)
     first.download(target, overwrite=overwrite)
     tidied.set()
     thread.join(20)
