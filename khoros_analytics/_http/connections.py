@@ -1,4 +1,4 @@
-"""The connections of one call: fresh ones for a creation, and always a hand on the socket that is waited on."""
+"""The connections of one call: its own ones where that matters, and a watchdog on the socket that is waited on."""
 
 import socket
 import ssl
@@ -14,7 +14,7 @@ from urllib3.util.retry import Retry
 
 from .redaction import Redactor
 
-__all__ = ["Watchdog", "close_all", "connections_for", "is_certificate_error", "never_sent", "release", "root_cause"]
+__all__ = ["Watchdog", "call_session", "close_session", "is_certificate_error", "root_cause"]
 
 S = TypeVar("S")
 
@@ -22,23 +22,30 @@ _local = threading.local()
 
 
 class Watchdog:
-    """Ends the wait for an answer from another thread: reads time out one by one, but not all of them together.
+    """Ends the wait for an answer from another thread, and knows whether the request was sent.
+
+    A read has a timeout of its own, but all reads of an answer together have none.
 
     Attributes:
-        expired: Whether the time was up.
-        used: Whether the call went through urllib3 at all, so that ``sent`` means something.
-        sent: Whether a first byte of the request may have left.
+        sent: Whether a first byte of the request may have left; None as long as urllib3 was asked for no connection.
     """
 
     def __init__(self) -> None:
-        self.expired = False
-        self.used = False
-        self.sent = False
+        self.sent: bool | None = None
+        self._expired = False
         self._socket: socket.socket | None = None
+
+    def may_have_sent(self, error: BaseException) -> bool:
+        """Return whether the server may have seen the request that ended in this error.
+
+        The connection knows. There is none where requests refused the request itself, or where an adapter does not go
+        through urllib3: then the kind of the error has to tell.
+        """
+        return not _is_from_before_sending(error) if self.sent is None else self.sent
 
     def expire(self) -> None:
         """Shut the socket down that is waited on: nothing else wakes its reader."""
-        self.expired = True
+        self._expired = True
         waited_on = self._socket
         if waited_on is not None:
             with suppress(Exception):
@@ -46,23 +53,27 @@ class Watchdog:
 
     @contextmanager
     def on(self) -> Iterator[None]:
-        """Watchdog what this thread waits for in the block."""
-        _local.watch = self
+        """Watch the connections that this thread uses in the block."""
+        _local.watchdog = self
         try:
             yield
         finally:
-            _local.watch = None
+            _local.watchdog = None
             self._socket = None
 
     def wait_on(self, waited_on: socket.socket) -> None:
         """Note which socket is waited on from here on."""
         self._socket = waited_on
-        if self.expired:
+        if self._expired:
             self.expire()
 
 
+def _current_watchdog() -> Watchdog | None:
+    return getattr(_local, "watchdog", None)
+
+
 class _WatchedConnection:
-    """Added to a connection class of urllib3: tells the thread's watch which socket it waits on."""
+    """Mixed into a connection class of urllib3: tells the thread's watchdog what it sends and waits on."""
 
     sock: socket.socket | None
     connect: Callable[[], None]
@@ -70,17 +81,16 @@ class _WatchedConnection:
 
     def _new_conn(self) -> socket.socket:
         # From here on a proxy or a TLS handshake is waited for, too.
-        connected: socket.socket = super()._new_conn()  # type: ignore[misc]  # urllib3's, which this is mixed with
-        watch: Watchdog | None = getattr(_local, "watch", None)
-        if watch is not None:
-            watch.wait_on(connected)
+        connected: socket.socket = super()._new_conn()  # type: ignore[misc]  # urllib3's, which this is mixed into
+        if watchdog := _current_watchdog():
+            watchdog.wait_on(connected)
         return connected
 
     def _tunnel(self) -> None:
         # What goes to a proxy to reach the server is not the request yet.
         self.tunneling = True
         try:
-            super()._tunnel()  # type: ignore[misc]  # urllib3's, which this is mixed with
+            super()._tunnel()  # type: ignore[misc]  # urllib3's, which this is mixed into
         finally:
             self.tunneling = False
 
@@ -88,17 +98,17 @@ class _WatchedConnection:
         """Connect where that is still to be done, and note that the request leaves."""
         if self.sock is None:
             self.connect()
-        watch: Watchdog | None = getattr(_local, "watch", None)
-        if watch is not None and not self.tunneling:
-            watch.sent = True
-        super().send(data)  # type: ignore[misc]  # urllib3's, which this is mixed with
+        watchdog = _current_watchdog()
+        if watchdog and not self.tunneling:
+            watchdog.sent = True
+        super().send(data)  # type: ignore[misc]  # urllib3's, which this is mixed into
 
     def getresponse(self) -> Any:
-        """Tell the watch which socket is waited on."""
-        watch: Watchdog | None = getattr(_local, "watch", None)
-        if watch is not None and self.sock is not None:
-            watch.wait_on(self.sock)
-        return super().getresponse()  # type: ignore[misc]  # urllib3's, which this is mixed with
+        """Note which socket is waited on."""
+        watchdog = _current_watchdog()
+        if watchdog and self.sock is not None:
+            watchdog.wait_on(self.sock)
+        return super().getresponse()  # type: ignore[misc]  # urllib3's, which this is mixed into
 
 
 @cache
@@ -106,26 +116,31 @@ def _with_watchdog(kind: type) -> type:
     return kind if issubclass(kind, _WatchedConnection) else type(kind.__name__, (_WatchedConnection, kind), {})
 
 
-def connections_for(session: S, *, fresh: bool) -> S:
-    """Return the same session for one call; with ``fresh`` it has connections of its own, for :func:`release` to close.
+@contextmanager
+def call_session(session: S, *, fresh: bool) -> Iterator[S]:
+    """Yield the same session for one call; with ``fresh`` it has connections of its own, closed after the block.
 
     A kept-alive connection that turns out to be dead leaves open whether the server saw the request; a fresh one does
-    not. Nor do the adapters of a fresh session repeat on their own, whatever the session's do.
+    not. Nor do the adapters of a fresh session retry on their own, whatever the session's do.
     """
-    copy: Any = object.__new__(type(session))
-    copy.__dict__.update(session.__dict__)
-    copy.adapters = OrderedDict((prefix, _adapter(each, fresh=fresh)) for prefix, each in copy.adapters.items())
-    return copy  # type: ignore[no-any-return]  # made of the very same class
+    copy = _copy(session)
+    copy.adapters = OrderedDict((prefix, _watched(each, fresh=fresh)) for prefix, each in copy.adapters.items())
+    try:
+        yield copy
+    finally:
+        for adapter in copy.adapters.values():
+            if getattr(adapter, "owns_its_pools", False):
+                _close(adapter)
 
 
-def release(session: Any) -> None:
-    """Close the connections of a fresh session."""
-    for adapter in session.adapters.values():
-        if getattr(adapter, "owns_its_pools", False):
-            _close(adapter)
+def _copy(original: Any) -> Any:
+    """Return a shallow copy: ``copy.copy`` would ask for what pickles hold, and that is not all of it."""
+    copy = object.__new__(type(original))
+    copy.__dict__.update(original.__dict__)
+    return copy
 
 
-def close_all(session: Any) -> None:
+def close_session(session: Any) -> None:
     """Close a session, and its idle connections at once."""
     for adapter in session.adapters.values():
         _close(adapter)
@@ -147,11 +162,11 @@ def _close(adapter: Any) -> None:
     adapter.close()
 
 
-def _adapter(adapter: Any, *, fresh: bool) -> Any:
+def _watched(adapter: Any, *, fresh: bool) -> Any:
+    """Return an adapter whose connections tell the thread's watchdog what they do."""
     if not hasattr(adapter, "get_connection_with_tls_context"):
-        return adapter  # it speaks through something else than urllib3
-    copy: Any = object.__new__(type(adapter))
-    copy.__dict__.update(adapter.__dict__)
+        return adapter  # it does not go through urllib3
+    copy = _copy(adapter)
     if fresh:
         copy.owns_its_pools = True
         copy.max_retries = Retry(0, read=False)
@@ -160,9 +175,8 @@ def _adapter(adapter: Any, *, fresh: bool) -> Any:
     choose = copy.get_connection_with_tls_context
 
     def get_connection_with_tls_context(*arguments: Any, **options: Any) -> Any:
-        watch: Watchdog | None = getattr(_local, "watch", None)
-        if watch is not None:
-            watch.used = True
+        if (watchdog := _current_watchdog()) and watchdog.sent is None:
+            watchdog.sent = False
         pool = choose(*arguments, **options)
         pool.ConnectionCls = _with_watchdog(pool.ConnectionCls)
         return pool
@@ -171,19 +185,19 @@ def _adapter(adapter: Any, *, fresh: bool) -> Any:
     return copy
 
 
-def never_sent(error: BaseException) -> bool:
-    """Return whether a request that ended so cannot have reached the server.
+def _is_from_before_sending(error: BaseException) -> bool:
+    """Return whether only what comes before a request can end so, such as connecting.
 
     A ValueError is what requests raises for a URL, a header or a proxy that cannot be used.
     """
     if isinstance(error, ValueError):
         return True
-    never = (NewConnectionError, ConnectTimeoutError, ProxyError, ssl.SSLCertVerificationError)
-    return any(isinstance(cause, never) for cause in _causes(error))
+    before = (NewConnectionError, ConnectTimeoutError, ProxyError, ssl.SSLCertVerificationError)
+    return any(isinstance(cause, before) for cause in _causes(error))
 
 
 def is_certificate_error(error: BaseException) -> bool:
-    """Return whether the server's certificate was not accepted, which no repetition changes."""
+    """Return whether the server's certificate was not accepted, which no retry changes."""
     return any(isinstance(cause, ssl.SSLCertVerificationError) for cause in _causes(error))
 
 

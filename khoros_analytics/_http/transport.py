@@ -25,7 +25,7 @@ from ..errors import (
     UntrustedUrlError,
 )
 from ..reports import COMPANY_KEY
-from .connections import Watchdog, close_all, connections_for, is_certificate_error, never_sent, release, root_cause
+from .connections import Watchdog, call_session, close_session, is_certificate_error, root_cause
 from .credentials import Credentials
 from .history import History
 from .quota import Share
@@ -90,7 +90,7 @@ class Transport:
         """Close the connections, and leave the quota to others; a session that the user brought stays as it is."""
         self._share.close()
         if self._owned:
-            close_all(self._session)
+            close_session(self._session)
 
     def deadline(self, seconds: float) -> Deadline:
         """Return a deadline on this transport's clock."""
@@ -133,7 +133,7 @@ class Transport:
         """Send a call once, follow its redirects, and open its answer, the body unread."""
         began, outcome = self.clock.monotonic(), "interrupted"
         try:
-            with self._connections(call) as session:
+            with self._session_for(call) as session:
                 response, target = self._follow(session, call, deadline, history)
                 with self._as_stream(call, response, target, deadline).open() as stream:
                     outcome = f"HTTP {stream.status_code}"
@@ -144,16 +144,10 @@ class Transport:
         finally:
             history.attempted(call.phase.value, began, outcome)
 
-    @contextmanager
-    def _connections(self, call: Call) -> Iterator[Session]:
+    def _session_for(self, call: Call) -> AbstractContextManager[Session]:
         # After a fork the parent's connections are the child's as well, and answers would reach whoever reads first.
         fresh = call.phase is Phase.CREATE or os.getpid() != self._process
-        session = connections_for(self._session, fresh=fresh)
-        try:
-            yield session
-        finally:
-            if fresh:
-                release(session)
+        return call_session(self._session, fresh=fresh)
 
     def _as_stream(
         self, call: Call, response: requests.Response, target: Target, deadline: Deadline
@@ -210,7 +204,7 @@ class Transport:
     ) -> requests.Response:
         # An environment variable would win over the session's own choice of certificates.
         verify = None if session.verify is True else session.verify
-        watch = Watchdog()
+        watchdog = Watchdog()
         try:
             prepared = self._prepare(call, target, first=first)
             settings = session.merge_environment_settings(target.url, {}, True, verify, None)  # noqa: FBT003
@@ -219,15 +213,15 @@ class Transport:
             if target.url.startswith("http://"):
                 # Plain http never leaves this machine; a proxy would, and would see the password.
                 settings["proxies"] = {}
-            with quiet_urllib3(is_api=target.is_api), watch.on(), self._alarm(deadline, watch):
+            with quiet_urllib3(is_api=target.is_api), watchdog.on(), self._alarm(deadline, watchdog):
                 return session.send(prepared, timeout=self._timeouts(deadline), allow_redirects=False, **settings)
         except (requests.RequestException, HTTPError, OSError, ValueError) as error:
-            failure = self._failure(call, target, error, deadline, watch)
+            failure = self._failure(call, target, error, deadline, sent=watchdog.may_have_sent(error))
         # Raised outside of the except block: the original would carry the URL, secrets included, as its context.
         raise failure
 
-    def _alarm(self, deadline: Deadline, watch: Watchdog) -> AbstractContextManager[None]:
-        return self.clock.alarm(max(0.0, deadline.remaining()), watch.expire)
+    def _alarm(self, deadline: Deadline, watchdog: Watchdog) -> AbstractContextManager[None]:
+        return self.clock.alarm(max(0.0, deadline.remaining()), watchdog.expire)
 
     def _prepare(self, call: Call, target: Target, *, first: bool) -> requests.PreparedRequest:
         """Make the request, for the API with all that the session adds and for anybody else with nothing of it."""
@@ -252,11 +246,8 @@ class Transport:
         left = max(0.001, deadline.remaining())
         return min(self._timeout[0], left), min(self._timeout[1], left)
 
-    def _failure(
-        self, call: Call, target: Target, error: Exception, deadline: Deadline, watch: Watchdog
-    ) -> KhorosError:
+    def _failure(self, call: Call, target: Target, error: Exception, deadline: Deadline, *, sent: bool) -> KhorosError:
         host = parse_url(target.url).netloc or "the server"
-        sent = watch.sent if watch.used else not never_sent(error)
         started = sent if call.phase is Phase.CREATE else None
         why = root_cause(error, self.redact)
         if deadline.passed():
