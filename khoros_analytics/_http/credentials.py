@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from attrs import field, frozen
 
+from .._checks import needs
 from ..errors import ConfigurationError
 from .redaction import Redactor
 
@@ -23,20 +24,14 @@ _VARIABLES = {
 
 @frozen(eq=False)
 class Credentials:
-    """Who asks. No repr shows what is secret.
-
-    Attributes:
-        username: The API user.
-        password: The API user's password.
-        company_key: The company's key.
-    """
+    """Who asks. No repr shows what is secret."""
 
     username: str
     password: str = field(repr=False)
     company_key: str = field(repr=False)
 
     def redactor(self) -> Redactor:
-        """Return what hides them in texts."""
+        """Return a redactor that hides them."""
         return Redactor([self.password, self.company_key, f"{self.username}:{self.password}"])
 
 
@@ -55,39 +50,38 @@ def find_credentials(
 
 
 def account_id(origin: str, company_key: str) -> str:
-    """Return a short mark that tells accounts apart, and from which no key can be read."""
+    """Return a short name that tells accounts apart, for quotas, tokens and journals; no key can be read from it."""
     text = f"khoros_analytics account {origin} {company_key}"
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:8]
 
 
 def _find(name: str, given: object, keyring: str | None) -> str:
     value = given() if callable(given) else given
-    if value is None and not callable(given):
+    if given is None:
         value = os.environ.get(_VARIABLES[name]) or (_from_keyring(keyring, name) if keyring else "")
     if not isinstance(value, str):
         raise ConfigurationError(f"{name} must be text, not {type(value).__name__}")
     if value.strip("\r\n") != value:
         raise ConfigurationError(f"{name} begins or ends with a line break; it was probably read from a file with it")
-    try:
-        value.encode()
-    except UnicodeEncodeError:
-        unsendable = True
-    else:
-        unsendable = False
-    if unsendable:  # raised outside of the except block, whose error holds the text
+    if not _is_utf8(value):
         raise ConfigurationError(f"{name} holds characters that cannot be encoded as UTF-8")
     return value
 
 
-def _from_keyring(service: str, name: str) -> str:
+def _is_utf8(text: str) -> bool:
+    # Its caller raises outside of this except block: the UnicodeEncodeError holds the text, which may be secret.
     try:
-        import keyring.errors  # noqa: PLC0415 - an extra
-    except ImportError as error:
-        raise ImportError(
-            'a keyring was named, but the package for it is missing: pip install "khoros_analytics[keyring]"',
-            name="keyring",
-        ) from error
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _from_keyring(service: str, name: str) -> str:
+    with needs("keyring"):
+        import keyring  # noqa: PLC0415 - an extra
+        from keyring.errors import KeyringError  # noqa: PLC0415
     try:
         return keyring.get_password(service, name) or ""
-    except keyring.errors.KeyringError as error:
+    except KeyringError as error:
         raise ConfigurationError(f"{name}: the keyring {service!r} cannot be read: {type(error).__name__}") from None

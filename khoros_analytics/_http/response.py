@@ -14,7 +14,7 @@ from .._protocol.messages import Reply
 from .._protocol.replies import parse_retry_after
 from ..errors import JobTimeoutError, TransportError, UnexpectedReplyError
 from .connections import root_cause
-from .redaction import Redactor, quiet_urllib3
+from .redaction import Redactor, redact_urllib3_logs
 
 __all__ = ["StreamedResponse"]
 
@@ -118,7 +118,7 @@ class StreamedResponse:
         broken = ""
         piece = b""
         try:
-            with quiet_urllib3():
+            with redact_urllib3_logs(is_api=self.is_api):
                 piece = self._raw.read(size, decode_content=False)
         except Exception as error:
             # A reader that the alarm woke may trip over anything.

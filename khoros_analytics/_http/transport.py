@@ -29,7 +29,7 @@ from .connections import Watchdog, call_session, close_session, is_certificate_e
 from .credentials import Credentials
 from .history import History
 from .quota import Share
-from .redaction import quiet_urllib3
+from .redaction import redact_urllib3_logs
 from .response import StreamedResponse
 from .retry import FailuresInARow, repeat
 
@@ -213,7 +213,7 @@ class Transport:
             if target.url.startswith("http://"):
                 # Plain http never leaves this machine; a proxy would, and would see the password.
                 settings["proxies"] = {}
-            with quiet_urllib3(is_api=target.is_api), watchdog.on(), self._alarm(deadline, watchdog):
+            with redact_urllib3_logs(is_api=target.is_api), watchdog.on(), self._alarm(deadline, watchdog):
                 return session.send(prepared, timeout=self._timeouts(deadline), allow_redirects=False, **settings)
         except (requests.RequestException, HTTPError, OSError, ValueError) as error:
             failure = self._failure(call, target, error, deadline, sent=watchdog.may_have_sent(error))

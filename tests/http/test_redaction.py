@@ -10,7 +10,7 @@ import pytest
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
-from khoros_analytics._http.redaction import Redactor, quiet_urllib3
+from khoros_analytics._http.redaction import Redactor, redact_urllib3_logs
 
 KEY = "cömpany key/+=&1"
 
@@ -122,9 +122,9 @@ def urllib3_log(caplog):
     return logging.getLogger("urllib3.connectionpool")
 
 
-def test_quiet_urllib3(urllib3_log, caplog):
+def test_logs_of_urllib3(urllib3_log, caplog):
     """What urllib3 logs of a request of ours has no query in it."""
-    with quiet_urllib3():
+    with redact_urllib3_logs():
         urllib3_log.debug('%s://%s "GET %s HTTP/1.1" %s', "https", "x.example", "/a?companyKey=hush&b=1", 200)
     assert caplog.messages == ['https://x.example "GET /a?*** HTTP/1.1" 200']
     assert "hush" not in repr(caplog.records[0].__dict__)
@@ -133,7 +133,7 @@ def test_quiet_urllib3(urllib3_log, caplog):
 def test_urllib3_of_others(urllib3_log, caplog):
     """What others send, before, after, or meanwhile in another thread, is logged as ever."""
     line = ('"GET %s"', "/a?b=1")
-    with quiet_urllib3():
+    with redact_urllib3_logs():
         other = threading.Thread(target=urllib3_log.debug, args=line)
         other.start()
         other.join()
@@ -141,12 +141,22 @@ def test_urllib3_of_others(urllib3_log, caplog):
     assert caplog.messages == ['"GET /a?b=1"'] * 2
 
 
-def test_quiet_urllib3_within_itself(urllib3_log, caplog):
+def test_logs_of_a_block_within_a_block(urllib3_log, caplog):
     """A block within a block ends with the outer one, also after an error."""
-    with quiet_urllib3():
-        with pytest.raises(ValueError, match="broken"), quiet_urllib3():
+    with redact_urllib3_logs():
+        with pytest.raises(ValueError, match="broken"), redact_urllib3_logs():
             raise ValueError("broken")
         urllib3_log.debug("GET /a?b=1")
     urllib3_log.debug("GET /a?b=1")
     assert caplog.messages == ["GET /a?***", "GET /a?b=1"]
     assert len(urllib3_log.filters) == 1
+
+
+def test_paths_of_file_hosts(urllib3_log, caplog):
+    """A request to another host than the API is logged without its path, also after a block for the API within."""
+    with redact_urllib3_logs(is_api=False):
+        with redact_urllib3_logs():
+            pass
+        urllib3_log.debug('"%s %s HTTP/1.1" %s', "GET", "/hush/a?b=1", 200)
+    urllib3_log.debug('"%s %s HTTP/1.1" %s', "GET", "/a?b=1", 200)
+    assert caplog.messages == ['"GET *** HTTP/1.1" 200', '"GET /a?b=1 HTTP/1.1" 200']

@@ -11,7 +11,7 @@ from urllib3.exceptions import MaxRetryError, NewConnectionError, ProtocolError,
 
 import khoros_analytics
 from khoros_analytics import ConfigurationError, KhorosError, TransportError
-from khoros_analytics._http.redaction import quiet_urllib3
+from khoros_analytics._http.redaction import redact_urllib3_logs
 
 WINDOW = ("2019-02-01", "2019-02-02")
 URL = "/api/public/teams?companyKey=CANARY+KEY%2B%2F%3D%26&analyticsAccessToken=CANARY"
@@ -154,7 +154,7 @@ def test_no_query_in_urllib3s_log(connect, serve, everything_logged):
 def test_the_log_of_others_is_left_alone(serve, everything_logged):
     """What other code in the process asks for is logged by urllib3 as ever."""
     server = serve(lambda line: line.receive() and line.answer("[]"))
-    with quiet_urllib3():
+    with redact_urllib3_logs():
         pass
     with requests.Session() as session:
         session.get(f"{server.origin}/x?mine=1", timeout=5)
