@@ -25,6 +25,8 @@ MAX_TEXT = 8192
 MAX_RETRY_AFTER = 1e9
 """The longest wait that a header is taken for, in seconds; it may hold any number of digits."""
 
+_OF_GATEWAYS = frozenset({408, 425, 499})  # of some that lost patience with a server that may well have acted
+
 
 def parse_created(call: Call, reply: Reply) -> Created:
     """Return the ids in the answer to a creation call, or raise one kind of ApiError with ``may_have_started``."""
@@ -77,20 +79,19 @@ def raise_for_status(call: Call, reply: Reply) -> None:
             may_have_started=_started(call, started=False),
         )
     if code >= 500:
-        # 503 says that the server did not take the request; the others leave open what happened behind them.
+        # Not even 503 is proof: proxies send it, too, after they have passed the request on.
         raise ServerError(
             _told(call, reply, "failed" + _asked_to_wait(reply)),
             retry_after=reply.retry_after,
             status_code=code,
-            may_have_started=_started(call, started=code != 503),
+            may_have_started=_started(call, started=True),
         )
     if code in (404, 410) and call.phase is Phase.STATUS:
         _raise(
             RequestRejectedError, call, reply, "does not know this job: it keeps an export for 24 hours; start it again"
         )
     if 400 <= code < 500:
-        # 408 and 499 come from gateways that lost patience with a server that may well have acted.
-        _raise(RequestRejectedError, call, reply, "refuses the request", started=code in (408, 499))
+        _raise(RequestRejectedError, call, reply, "refuses the request", started=code in _OF_GATEWAYS)
     if not 200 <= code < 300:
         unexpected(
             call, reply, "it answered with a redirect or something else that is not documented; is base_url right?"

@@ -259,9 +259,11 @@ class _Drawing:
         return text if self.chance(0.6) else None
 
     def _no_work(self) -> Fault:
-        """A refusal: by contract the server has not done, and will not do, anything."""
+        """Too many requests, or no service: only the first is proof that nothing was done."""
         body = self.random.choice(("text", "html", "envelope", "empty"))
-        return faults.HttpStatus(self.random.choice((429, 429, 503)), self._retry_after(), body)
+        code = self.random.choice((429, 429, 503))
+        after = self.phase == "create" and code == 503 and self.chance(0.5)
+        return faults.HttpStatus(code, self._retry_after(), body, after=after)
 
     def _status(self) -> Fault:
         body = self.random.choice(("text", "html", "envelope", "empty"))

@@ -40,12 +40,12 @@ def test_from_start_to_file(world, folder):
 
 def test_failures_are_in_the_history(world):
     """Attempts that failed stand in the history with what came of them."""
-    world.sandbox.fail("create", faults.HttpStatus(503))
+    world.sandbox.fail("create", faults.HttpStatus(429))
     world.sandbox.fail("status", faults.Reset())
     job = world.start().refresh()
 
     assert [(attempt.phase, attempt.outcome) for attempt in job.history] == [
-        ("create", "HTTP 503, ServerError"),
+        ("create", "HTTP 429, RateLimitError"),
         ("create", "HTTP 200"),
         ("status", "TransportError"),
         ("status", "HTTP 200"),

@@ -44,11 +44,11 @@ def status(code):
 
 
 NEVER_SENT = [pytest.param(REFUSED, id="refused"), pytest.param(NO_CONNECT, id="connect timeout")]
-NOT_TAKEN = [status(429), status(503)]
+NOT_TAKEN = [status(429)]
 TAKEN_MAYBE = [
     pytest.param(SILENCE, id="read timeout"),
     pytest.param(BROKE, id="reset"),
-    *map(status, (500, 502, 504, 599)),
+    *map(status, (500, 502, 503, 504, 599)),
     pytest.param(HTML, id="HTML"),
     pytest.param("", id="empty"),
     pytest.param('{"status": "PASS", "resu', id="cut JSON"),
@@ -137,7 +137,7 @@ ERRORS = {
     "429": ((429, {}, ""), RateLimitError, False),
     "500": ((500, {}, ""), ServerError, True),
     "502": ((502, {}, ""), ServerError, True),
-    "503": ((503, {}, ""), ServerError, False),
+    "503": ((503, {}, ""), ServerError, True),
     "504": ((504, {}, ""), ServerError, True),
     "302": ((302, {"Location": "/elsewhere"}, ""), UnexpectedReplyError, True),
 }
@@ -227,7 +227,7 @@ def test_retry_after(api, connect, ask, clock, *, phase, header, seconds):
     dates = {"date": 30.2, "far date": 9999, "past date": -50}
     if header in dates:
         header = formatdate(clock.time() + before_the_first_look + dates[header], usegmt=True)
-    api.next(phase, (503, {"Retry-After": header}, "sorry"))
+    api.next(phase, (429, {"Retry-After": header}, "sorry"))
 
     ask(connect(), phase)
 
@@ -250,11 +250,11 @@ def test_an_unreadable_retry_after(api, connect, clock, header):
 @pytest.mark.parametrize("header", [{}, {"Retry-After": "45"}], ids=["backoff", "Retry-After"])
 def test_the_deadline_of_one_call(api, connect, ask, clock, *, phase, header):
     """One call with all its repetitions ends within a second of request_deadline: a JobTimeoutError that says why."""
-    api.next(phase, *[(503, header, "sorry")] * 1000)
+    api.next(phase, *[(429, header, "sorry")] * 1000)
     client = connect(retries=10_000, request_deadline=100, requests_per_minute=10_000)
     began = clock.time()
 
-    with pytest.raises(JobTimeoutError, match="HTTP 503"):
+    with pytest.raises(JobTimeoutError, match="HTTP 429"):
         ask(client, phase)
 
     assert 99 <= clock.time() - began <= 101

@@ -167,7 +167,7 @@ def test_the_default(run, folder):
 def test_every_attempt(run, folder):
     """Each attempt stands in the history with its time, phase and outcome, and the wait before it with its reason."""
     world = run({"polls": 2, "size": 3 * PIECE})
-    world.sandbox.fail("create", faults.HttpStatus(503, retry_after="7"))
+    world.sandbox.fail("create", faults.HttpStatus(429, retry_after="7"))
     world.fail_in_turn("status", faults.JobState("RUNNING", ""), faults.HtmlPage())
     world.fail_in_turn("file", faults.Cut(PIECE), faults.HttpStatus(403))
     began = world.clock.time()
@@ -177,7 +177,7 @@ def test_every_attempt(run, folder):
 
     found = [(attempt.phase, attempt.outcome, attempt.reason) for attempt in job.history]
     assert found == [
-        ("create", "HTTP 503, ServerError", ""),
+        ("create", "HTTP 429, RateLimitError", ""),
         ("create", "HTTP 200", "repetition"),
         ("status", "HTTP 200", "next poll"),
         ("status", "HTTP 200, UnexpectedReplyError", "next poll"),

@@ -100,6 +100,8 @@ def test_what_is_written_when(run, journal, folder):
         (faults.HttpStatus(400, body="envelope"), "refused"),
         (faults.HttpStatus(401), "refused"),
         (faults.HttpStatus(500), "unknown"),
+        (faults.HttpStatus(503), "unknown"),
+        (faults.HttpStatus(503, after=True), "unknown"),
         (faults.Reset(), "unknown"),
         (faults.Reset(after=True), "unknown"),
         (faults.Truncated(0.5), "unknown"),
@@ -135,7 +137,7 @@ def test_creations_that_fail(world, connect, journal, caplog, outcome):
 @pytest.mark.parametrize("retries", [0, 3])
 def test_a_creation_that_is_repeated(world, connect, journal, retries):
     """A creation that is repeated within the call is one claim, whatever came of it."""
-    world.sandbox.fail("create", faults.HttpStatus(503), times=2)
+    world.sandbox.fail("create", faults.HttpStatus(429), times=2)
     if retries:
         world.start(client=connect(retries=retries))
     else:
