@@ -82,7 +82,7 @@ class Transfer:
             self._check_range(stream)
         else:
             self._restart()
-            total = None if stream.encoding else _parse_length(stream.headers.get("Content-Length", ""))
+            total = None if stream.encoding else stream.framing.length
             self.part.remember(None if stream.encoding else _validator(stream.headers), total)
         self._copy(stream, on_progress)
         self._check_end(stream)
@@ -155,8 +155,7 @@ class Transfer:
             if size > total:
                 self._restart()
             raise IncompleteDownloadError(f"{size:,} bytes came where {total:,} were announced")
-        chunked = "chunked" in stream.headers.get("Transfer-Encoding", "").lower()
-        if total is None and not chunked and not stream.encoding and not self._looks_whole():
+        if total is None and stream.framing.kind == "close" and not stream.encoding and not self._looks_whole():
             self._restart()
             raise IncompleteDownloadError("the file ended in the middle: the host announced no length and closed early")
 

@@ -1,22 +1,28 @@
 """An answer whose body is still to be read: whatever breaks is one error, and a deadline ends every read."""
 
+import io
 import socket
+import ssl
 import zlib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from typing import Any
 
 from attrs import define, field
+from requests import Response
+from requests.structures import CaseInsensitiveDict
+from urllib3 import BaseHTTPResponse
 from urllib3.exceptions import HTTPError
 
 from .._clock import Deadline
 from .._protocol.messages import Reply
 from .._protocol.replies import parse_retry_after
 from ..errors import JobTimeoutError, TransportError, UnexpectedReplyError
-from .connections import root_cause
+from .connections import causes, root_cause
+from .framing import Framing, framing_of
 from .redaction import Redactor, redact_urllib3_logs
 
-__all__ = ["StreamedResponse"]
+__all__ = ["StreamedResponse", "body_of"]
 
 MAX_REPLY_SIZE = 64 * 1024 * 1024
 _CHUNK_SIZE = 64 * 1024
@@ -25,7 +31,14 @@ _BROKEN_BODY = (HTTPError, OSError, ValueError)
 
 ENCODINGS = frozenset({"gzip", "x-gzip", "deflate"})
 """The content encodings that it reads."""
+_UNREADABLE = frozenset(
+    {"br", "bzip2", "compress", "dcb", "dcz", "exi", "lz4", "lzma", "pack200-gzip", "snappy", "x-bzip2", "x-compress"}
+    | {"x-lzma", "x-snappy", "x-zstd", "xz", "zstd"}
+)
+"""Content encodings that nobody asks for; what is in neither set is no encoding, but a name in the place of one."""
 
+_GZIP = b"\x1f\x8b"
+_UNANNOUNCED = Framing("close")
 _GZIP_OR_ZLIB = zlib.MAX_WBITS | 32
 
 
@@ -44,6 +57,9 @@ class Inflater:
         """Return decompressed bytes; none when more must be fed first."""
         while self._waiting:
             if self._member.eof:
+                self._waiting = self._waiting.lstrip(b"\0")  # padding, as gzip itself bears it
+                if not self._waiting:
+                    break
                 self._member = zlib.decompressobj(_GZIP_OR_ZLIB)
             piece = self._member.decompress(self._waiting, size)
             self._waiting = self._member.unused_data if self._member.eof else self._member.unconsumed_tail
@@ -66,6 +82,8 @@ class StreamedResponse:
         is_api: Whether the API itself answered, and not a file host.
         host: Who answered.
         subject: What messages call the call.
+        framing: What announces the end of its body.
+        ragged: Whether the connection ended without TLS saying so, where nothing else announces the end.
     """
 
     status_code: int
@@ -77,6 +95,8 @@ class StreamedResponse:
     _deadline: Deadline = field(alias="deadline", repr=False)
     _redact: Redactor = field(alias="redact", repr=False)
     subject: str = field(repr=False)
+    framing: Framing = _UNANNOUNCED
+    ragged: bool = field(default=False, init=False)
     _expired: bool = field(default=False, init=False, repr=False)
     _inflater: Inflater | None = field(default=None, init=False, repr=False)
 
@@ -87,15 +107,19 @@ class StreamedResponse:
     @property
     def encoding(self) -> str:
         """The content encoding of its body; an empty text for none."""
-        encoding = self.headers.get("Content-Encoding", "").strip().lower()
-        return "" if encoding == "identity" else encoding
+        return ", ".join(name for name in self._encodings() if name in ENCODINGS or name in _UNREADABLE)
+
+    def _encodings(self) -> list[str]:
+        return [name.strip().lower() for name in self.headers.get("Content-Encoding", "").split(",")]
 
     def read(self, size: int) -> bytes:
         """Return the next bytes of the body, decoded; none at its end."""
         if self.encoding and self._inflater is None:
-            raise UnexpectedReplyError(
-                f"{self.subject}: {self.host} sent an encoding that nobody asked for ({self.encoding[:40]!r})",
-                status_code=self.status_code,
+            # No repetition changes what a host packs with.
+            raise TransportError(
+                f"{self.subject}: {self.host} sent an encoding that nobody asked for ({self.encoding[:40]!r}); "
+                "something on the way packs what it must not",
+                transient=False,
             )
         if self._inflater is None:
             return self._read_raw(size)
@@ -124,7 +148,8 @@ class StreamedResponse:
             # A reader that the alarm woke may trip over anything.
             if not self._expired and not isinstance(error, _BROKEN_BODY):
                 raise
-            broken = root_cause(error, self._redact)
+            self.ragged = self.framing.kind == "close" and _is_ragged(error)
+            broken = "" if self.ragged else root_cause(error, self._redact)
         if self._expired or self._deadline.passed():
             raise JobTimeoutError(f"{self.subject}: the time was up while reading from {self.host}")
         if broken:
@@ -164,3 +189,60 @@ class StreamedResponse:
                 raw.shutdown()
             else:
                 raw._fp.fp.raw._sock.shutdown(socket.SHUT_RD)  # noqa: SLF001
+
+
+def _is_ragged(error: BaseException) -> bool:
+    """Return whether TLS ended without its closing message."""
+    return any(isinstance(cause, ssl.SSLEOFError) for cause in causes(error))
+
+
+def body_of(response: Response) -> tuple[Any, Mapping[str, str], Framing]:
+    """Return an answer's body to be read, its headers, and what announces its end; a FramingError where none can.
+
+    A hook of the user's own session may have read the body, or put another in its place: then that is the body.
+    """
+    raw, headers = response.raw, response.headers
+    framing = _framing(raw, headers)
+    content: Any = getattr(response, "_content", False)
+    if content is False and isinstance(getattr(raw, "_body", None), bytes):
+        content = raw.data
+    if content is not False:
+        whole = content or b""
+        if framing.length not in (None, len(whole)):
+            framing = _UNANNOUNCED
+        return _Body(io.BytesIO(whole)), _without_encoding(headers), framing
+    if isinstance(raw, BaseHTTPResponse):
+        return raw, headers, framing
+    body = _Body(raw)
+    return body, headers if body.begins_with(_GZIP) else _without_encoding(headers), framing
+
+
+def _without_encoding(headers: Mapping[str, str]) -> Mapping[str, str]:
+    return CaseInsensitiveDict({name: headers[name] for name in headers if name.lower() != "content-encoding"})
+
+
+def _framing(raw: Any, headers: Mapping[str, str]) -> Framing:
+    lines = getattr(getattr(raw, "headers", None), "getlist", None)
+
+    def values(name: str) -> list[str]:
+        return list(lines(name)) if lines else [headers[name]] if name in headers else []
+
+    return framing_of(values("Transfer-Encoding"), values("Content-Length"))
+
+
+class _Body:
+    """Any stream of bytes, read as those of urllib3 are."""
+
+    def __init__(self, stream: Any) -> None:
+        self._stream = stream
+        self._held = b""
+
+    def begins_with(self, start: bytes) -> bool:
+        """Return whether these are its first bytes; nothing is taken."""
+        self._held = self._stream.read(len(start)) or b""
+        return self._held == start
+
+    def read(self, size: int, *, decode_content: bool = False) -> bytes:  # noqa: ARG002 - as urllib3 has it
+        """Return the next bytes as they are."""
+        held, self._held = self._held, b""
+        return held or self._stream.read(size) or b""

@@ -27,10 +27,11 @@ from ..errors import (
 from ..reports import COMPANY_KEY
 from .connections import Watchdog, call_session, close_session, is_certificate_error, root_cause
 from .credentials import Credentials
+from .framing import FramingError
 from .history import History
 from .quota import Share
 from .redaction import redact_urllib3_logs
-from .response import StreamedResponse
+from .response import StreamedResponse, body_of
 from .retry import FailuresInARow, repeat
 
 __all__ = ["Session", "Transport"]
@@ -153,16 +154,22 @@ class Transport:
         self, call: Call, response: requests.Response, target: Target, deadline: Deadline
     ) -> StreamedResponse:
         host = parse_url(target.url).netloc or "the server"
+        try:
+            body, headers, framing = body_of(response)
+        except FramingError as error:
+            response.close()
+            raise TransportError(f"{call.place}: the answer of {host} cannot be taken for one: {error}") from None
         return StreamedResponse(
             status_code=response.status_code,
-            headers=response.headers,
+            headers=headers,
             is_api=target.is_api,
             host=host,
-            raw=response.raw,
+            raw=body,
             close=response.close,
             deadline=deadline,
             redact=self.redact,
             subject=call.place,
+            framing=framing,
         )
 
     def _follow(

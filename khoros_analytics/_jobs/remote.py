@@ -1,6 +1,7 @@
 """An export as the server has it: its status, when it is ready, and the file behind its link."""
 
 import logging
+import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -17,7 +18,7 @@ from .._journal.store import Journal
 from .._journal.token import JobIdentity, write_token
 from .._protocol.arguments import ExportRequest
 from .._protocol.calls import download_call, status_call
-from .._protocol.messages import Call, Created, Status, Verdict
+from .._protocol.messages import Call, Created, Reply, Status, Verdict
 from .._protocol.replies import parse_status, raise_for_status
 from .._storage.atomic import SavedFile
 from ..errors import (
@@ -238,6 +239,16 @@ class RemoteJob:
             raise KeyboardInterrupt(message) from None
 
 
+_EXPIRED = re.compile(
+    rb"(?i)<Code>\s*(ExpiredToken|RequestExpired|ExpiredRequest|TokenRefreshRequired)\s*<|\bexpired\b"
+)
+
+
+def _says_expired(reply: Reply) -> bool:
+    """Return whether a file host refuses a link for its age: with temporary credentials S3 and Google say so by 400."""
+    return reply.status_code == 400 and bool(_EXPIRED.search(reply.body))
+
+
 class RemoteFile:
     """The file behind the link of a ready job, as a source of bytes."""
 
@@ -258,8 +269,11 @@ class RemoteFile:
         with transport.stream(call, self._deadline, remote.history) as response:
             if response.status_code in (401, 403, 404, 410):
                 self._renew(call, response)
-            if response.status_code not in (200, 206, 416):
-                raise_for_status(call, response.read_reply())
+            if response.status_code not in (200, 203, 206, 416):
+                reply = response.read_reply()
+                if _says_expired(reply) and not response.is_api:
+                    self._renew(call, response)
+                raise_for_status(call, reply)
             yield response
 
     def _renew(self, call: Call, response: StreamedResponse) -> None:

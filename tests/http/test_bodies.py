@@ -7,7 +7,13 @@ import zlib
 
 import pytest
 
-from khoros_analytics import DownloadError, DownloadExpiredError, IncompleteDownloadError, KhorosError
+from khoros_analytics import (
+    DownloadError,
+    DownloadExpiredError,
+    IncompleteDownloadError,
+    KhorosError,
+    RequestRejectedError,
+)
 from khoros_analytics.sandbox import faults
 from khoros_analytics.sandbox._hosts.files import Files
 
@@ -412,6 +418,37 @@ def test_a_link_that_dies_within_the_file(run, folder, code):
     assert world.count("status") == looks + 1
     assert headers_of(world, -1)[0] == f"bytes={3 * PIECE}-"
     assert world.sent() == len(world.content())
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "<Error><Code>ExpiredToken</Code><Message>The provided token has expired.</Message></Error>",
+        "<Error>\n <Code>RequestExpired</Code></Error>",
+        "<Error><Code>AccessDenied</Code><Message>Request has expired</Message></Error>",
+    ],
+)
+@pytest.mark.parametrize("first", [True, False], ids=["at once", "within the file"])
+def test_links_that_expired_by_400(run, folder, text, first):
+    """Storage with temporary credentials refuses a link that is too old by 400; it is renewed like any other."""
+    world = run(BIG)
+    job = world.start().wait()
+    polls = world.count("status")
+    world.fail_in_turn("file", *[] if first else [faults.Cut(3 * PIECE)], faults.RawAnswer(400, text.encode()))
+
+    assert job.download(folder).read_bytes() == world.content()
+    assert world.count("status") == polls + 1
+    assert world.sent() == len(world.content())
+
+
+def test_a_400_for_another_reason(run, folder):
+    """Any other 400 of a file host is refused as before."""
+    world = run(BIG)
+    world.sandbox.fail("file", faults.RawAnswer(400, b"<Error><Code>InvalidArgument</Code></Error>"))
+
+    with pytest.raises(RequestRejectedError, match="InvalidArgument"):
+        world.start().download(folder)
+    assert len(world.of("file")) == 1
 
 
 @pytest.mark.parametrize("code", [404, 410])
