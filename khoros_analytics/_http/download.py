@@ -14,6 +14,7 @@ from ..errors import (
     DownloadError,
     IncompleteDownloadError,
     JobTimeoutError,
+    KhorosError,
     RateLimitError,
     ServerError,
     TransportError,
@@ -179,22 +180,25 @@ class Transfer:
         self._size = 0
 
 
+_RESUMABLE = (TransportError, IncompleteDownloadError, ServerError, RateLimitError, JobTimeoutError)
+
+
 def download(
     source: Source,
     part: PartialFile,
     *,
+    failures: FailuresInARow,
     sleep: Callable[[float], None],
     deadline: Deadline,
     retries: int,
     max_bytes: int | None = None,
 ) -> None:
-    """Fill a partial file until it is whole.
+    """Fill a partial file until it is whole, however often that breaks off before the deadline.
 
     A body that breaks is resumed where it broke when the host can do that, and begun anew when it cannot. Failures are
-    counted from the last progress on, so that a poor link that moves on gets there. When it fails for good, what has
-    arrived is kept if the next download can resume it.
+    counted from the last progress on. When it ends early, also by an error from outside, what has arrived is kept if
+    the next download can resume it.
     """
-    failures = FailuresInARow()
     transfer = Transfer(part, max_bytes)
 
     def attempt() -> None:
@@ -202,16 +206,17 @@ def download(
             transfer.receive(stream, failures.progress)
 
     try:
-        repeat(attempt, Phase.DOWNLOAD, sleep=sleep, deadline=deadline, retries=retries, failures=failures)
-    except (
-        TransportError,
-        IncompleteDownloadError,
-        ServerError,
-        RateLimitError,
-        JobTimeoutError,
-        KeyboardInterrupt,
-    ):
-        part.keep = transfer.can_resume()
+        repeat(
+            attempt,
+            Phase.DOWNLOAD,
+            sleep=sleep,
+            deadline=deadline,
+            retries=retries,
+            failures=failures,
+            patient=True,
+        )
+    except BaseException as error:
+        part.keep = transfer.can_resume() and (isinstance(error, _RESUMABLE) or not isinstance(error, KhorosError))
         raise
 
 

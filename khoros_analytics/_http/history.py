@@ -1,5 +1,6 @@
 """What was done for one job, and where its time went."""
 
+import logging
 import threading
 from collections import Counter, deque
 from collections.abc import Callable
@@ -11,6 +12,8 @@ from .._clock import Clock
 
 __all__ = ["Attempt", "History"]
 
+log = logging.getLogger("khoros_analytics")
+
 _MAX_ATTEMPTS = 1000
 _SHOWN_ATTEMPTS = 4
 
@@ -21,7 +24,7 @@ class Attempt:
 
     Attributes:
         at: When it began.
-        phase: What it was for: creation, status or download.
+        phase: What it was for: create, status or download.
         outcome: What came of it.
         waited: The seconds that were waited for it.
         reason: What they were waited for: the next poll, the quota, a repetition; an empty text for nothing.
@@ -41,12 +44,12 @@ class Attempt:
 class History:
     """The attempts of one job, and the waits before each. Appending is safe for threads.
 
-    Args:
-        clock: Whose time counts.
+    ``log`` adds ``about`` to each line, for those who filter by job or report.
     """
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: Clock, **about: str) -> None:
         self._clock = clock
+        self.log = logging.LoggerAdapter(log, about)
         self._lock = threading.RLock()
         self._attempts: deque[Attempt] = deque(maxlen=_MAX_ATTEMPTS)
         self._pending: Counter[str] = Counter()

@@ -15,6 +15,10 @@ log = logging.getLogger("khoros_analytics")
 
 WINDOW = 60.0
 """The length of the sliding window, in seconds."""
+MAX_PAUSE = 120.0
+"""The longest pause that a server's Retry-After is granted, in seconds."""
+SLOW_TIME = 600.0
+"""How long it takes until the limit has grown back after a refusal, from half of it, in seconds."""
 
 _QUEUE_POLL = 0.005  # how soon to look again whether those ahead in the queue have gone
 _MAX_SLEEP = 5.0  # how long to sleep at the most before looking again: limits and queues change meanwhile
@@ -47,6 +51,10 @@ class Share:
         """Note that the answer to the request has begun, or never will."""
         self.quota.release()
 
+    def refused(self, retry_after: float | None) -> None:
+        """Note that the server refused a request because there were too many."""
+        self.quota.refused(retry_after)
+
     def close(self) -> None:
         """Let the limit of this client count no more."""
         self.quota.remove(self)
@@ -69,6 +77,7 @@ class Quota:
         self._queue: dict[int, float] = {}
         self._under_way: list[tuple[int, float]] = []
         self._done: deque[float] = deque()
+        self._paused_until = self._slow_since = -math.inf
 
     def share(self, limit: int) -> Share:
         """Let one more client take part."""
@@ -119,6 +128,27 @@ class Quota:
                     self._done.append(self._clock.monotonic())
                     break
 
+    def refused(self, retry_after: float | None) -> None:
+        """Pause everybody after a 429, until the server has room again.
+
+        Without a Retry-After nobody knows when that is, but another program spends the quota: all wait for a whole
+        window, and are slow for a while.
+        """
+        with self._lock:
+            now = self._clock.monotonic()
+            begins = now >= self._paused_until
+            pause = WINDOW if retry_after is None else min(retry_after, MAX_PAUSE)
+            self._paused_until = max(self._paused_until, now + pause)
+            if retry_after is None:
+                self._slow_since = self._paused_until
+        if begins:
+            log.warning(
+                "the server says that there were too many requests: does another program use this account? "
+                "Waiting %.0f s%s",
+                pause,
+                ", then going slower for a while" if retry_after is None else "",
+            )
+
     def _sleep(self, pause: float, deadline: Deadline) -> None:
         remaining = max(0.0, deadline.remaining())
         if pause == math.inf:
@@ -139,6 +169,8 @@ class Quota:
             self._forget_old()
             self._queue[ticket] = now
             ahead = list(self._queue).index(ticket)
+            if now < self._paused_until:
+                return max(_QUEUE_POLL, self._paused_until - now)
             too_many = len(self._under_way) + len(self._done) + ahead + 1 - self._lowest()
             if too_many <= 0 and ahead == 0:
                 del self._queue[ticket]
@@ -155,7 +187,9 @@ class Quota:
             return self._lowest()
 
     def _lowest(self) -> int:
-        return min((share.limit for share in self._shares), default=1)
+        lowest = min((share.limit for share in self._shares), default=1)
+        slow_for = max(0.0, self._clock.monotonic() - self._slow_since)
+        return lowest if slow_for >= SLOW_TIME else max(1, int(lowest * (0.5 + 0.5 * slow_for / SLOW_TIME)))
 
     def _forget_old(self) -> None:
         """Drop what counts no more, and what an interrupt left behind: nobody waits, or asks, for so long unseen."""

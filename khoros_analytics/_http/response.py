@@ -159,6 +159,11 @@ class StreamedResponse:
     def _broke_off(self, why: str) -> TransportError:
         return TransportError(f"{self.subject}: the answer of {self.host} broke off: {why}")
 
+    @property
+    def retry_after(self) -> float | None:
+        """What the server asks to wait, in seconds, or None."""
+        return parse_retry_after(self.headers.get("Retry-After"), self._deadline.clock.time())
+
     def read_reply(self) -> Reply:
         """Read the whole body of an answer that is small."""
         body = bytearray()
@@ -168,8 +173,7 @@ class StreamedResponse:
                 raise UnexpectedReplyError(
                     f"{self.subject}: the answer of {self.host} does not end", status_code=self.status_code
                 )
-        retry_after = parse_retry_after(self.headers.get("Retry-After"), self._deadline.clock.time())
-        return Reply(self.status_code, bytes(body), retry_after, self._redact)
+        return Reply(self.status_code, bytes(body), self.retry_after, self._redact)
 
     @contextmanager
     def open(self) -> Iterator["StreamedResponse"]:

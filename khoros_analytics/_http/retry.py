@@ -11,6 +11,7 @@ from .._clock import Deadline
 from .._protocol.messages import Phase
 from ..errors import (
     IncompleteDownloadError,
+    JobTimeoutError,
     KhorosError,
     RateLimitError,
     RequestRejectedError,
@@ -27,6 +28,8 @@ FIRST_PAUSE = 0.5
 """The longest wait before the first repetition, in seconds; it doubles each time."""
 MAX_PAUSE = 20.0
 """The longest wait before any repetition, in seconds."""
+MAX_PATIENT_PAUSE = 60.0
+"""The longest wait before a repetition of a call that goes on until its deadline, in seconds."""
 MAX_RETRY_AFTER = 120.0
 """The longest wait that a server's Retry-After is granted, in seconds."""
 _LAST_ATTEMPT = 0.5  # how long before the deadline the last attempt starts
@@ -38,15 +41,29 @@ T = TypeVar("T")
 
 
 class FailuresInARow:
-    """Counts failures since the last progress."""
+    """Counts failures since the last progress, and says in the log when a row of them begins and ends.
 
-    def __init__(self) -> None:
+    ``rejected`` counts those in which an answer came, but not the file: to wait does not mend that.
+    """
+
+    def __init__(self, subject: str = "", log: logging.Logger | logging.LoggerAdapter[logging.Logger] = log) -> None:
         self.count = 0
+        self.rejected = 0
         self.last: BaseException | None = None
+        self.subject = subject
+        self.log = log
+
+    def add(self, error: BaseException, *, outage: bool) -> None:
+        """Count one more."""
+        self.last = error
+        self.count += 1
+        self.rejected += not outage
 
     def progress(self) -> None:
         """Start counting anew: something came through."""
-        self.count = 0
+        if self.count and self.subject:
+            self.log.info("%s: it goes on after %d failed attempts", self.subject, self.count)
+        self.count = self.rejected = 0
 
 
 def is_transient(error: BaseException) -> bool:
@@ -78,34 +95,57 @@ def repeat(
     deadline: Deadline,
     retries: int,
     failures: FailuresInARow | None = None,
+    patient: bool = False,
 ) -> T:
     """Call until it works, until it may not be repeated, or until the retries without progress are used up.
 
-    The attempt raises a timeout itself once the deadline has passed, and that is never repeated; one more attempt is
-    made shortly before. ``failures`` counts for an attempt that can tell progress.
+    A patient call goes on through every outage until the deadline. The attempt raises a timeout itself once the
+    deadline has passed, and that is never repeated; one more attempt is made shortly before. ``failures`` counts for an
+    attempt that can tell progress.
     """
     row = failures or FailuresInARow()
 
     def repeatable(error: BaseException) -> bool:
-        row.last = error
-        row.count += 1
+        if isinstance(error, JobTimeoutError):
+            return False
+        row.add(error, outage=patient and _is_outage(phase, error))
         return may_repeat(phase, error)
 
     def used_up(_state: RetryCallState) -> bool:
-        return row.count > retries
+        return row.rejected > (1 if patient and _is_no_export(phase, row.last) else retries)
 
     def wait(_state: RetryCallState) -> float:
-        return _wait(row, deadline)
+        return _wait(row, deadline, patient=patient)
+
+    def before_sleep(state: RetryCallState) -> None:
+        pause = state.next_action.sleep if state.next_action else 0.0
+        begins = patient and row.count == 1
+        level = logging.WARNING if begins else logging.DEBUG if patient else logging.INFO
+        until = f", and again for up to {deadline.remaining():.0f} s" if begins else ""
+        row.log.log(level, "%s; trying again in %.1f s%s", row.last, pause, until)
 
     retrying = Retrying(
         retry=retry_if_exception(repeatable),
         stop=used_up,
         wait=wait,
         sleep=sleep,
-        before_sleep=_log_retry,
+        before_sleep=before_sleep,
         reraise=True,
     )
-    return retrying(lambda: _without_traces(attempt))
+    result = retrying(lambda: _without_traces(attempt))
+    if patient:
+        row.progress()
+    return result
+
+
+def _is_outage(phase: Phase, error: BaseException) -> bool:
+    """Return whether to wait may mend it, however long: everything but an answer of the file's host that is no file."""
+    return not isinstance(error, IncompleteDownloadError) and not _is_no_export(phase, error)
+
+
+def _is_no_export(phase: Phase, error: BaseException | None) -> bool:
+    """Return whether something else came in place of the file, such as a page that asks to sign in."""
+    return phase is Phase.DOWNLOAD and isinstance(error, UnexpectedReplyError)
 
 
 def _without_traces(attempt: Callable[[], T]) -> T:
@@ -122,19 +162,13 @@ def _without_traces(attempt: Callable[[], T]) -> T:
     raise failure
 
 
-def _wait(row: FailuresInARow, deadline: Deadline) -> float:
-    """Return how long to wait: what the server asks for, or full jitter under an exponential ceiling."""
+def _wait(row: FailuresInARow, deadline: Deadline, *, patient: bool) -> float:
+    """Return how long to wait: what the server asks for, or jitter under an exponential ceiling."""
     asked = getattr(row.last, "retry_after", None)
     if asked is not None:
         # Earlier would be pointless: what is left of the time is waited for, and the deadline ends it.
         return min(float(asked), MAX_RETRY_AFTER, max(0.0, deadline.remaining()))
-    ceiling = min(MAX_PAUSE, FIRST_PAUSE * 2.0 ** min(row.count - 1, 10))
-    jitter = random.uniform(0, ceiling)  # noqa: S311 - it spreads load, it hides nothing
+    ceiling = min(MAX_PATIENT_PAUSE if patient else MAX_PAUSE, FIRST_PAUSE * 2.0 ** min(row.count - 1, 10))
+    jitter = random.uniform(ceiling / 2 if patient else 0.0, ceiling)  # noqa: S311 - it spreads load, it hides nothing
     remaining = max(0.0, deadline.remaining())
     return min(jitter, remaining - _LAST_ATTEMPT) if remaining > _LAST_ATTEMPT else remaining
-
-
-def _log_retry(state: RetryCallState) -> None:
-    error = state.outcome.exception() if state.outcome else None
-    pause = state.next_action.sleep if state.next_action else 0.0
-    log.info("%s; trying again in %.1f s", error, pause)

@@ -20,6 +20,7 @@ from ..errors import (
     ConfigurationError,
     JobTimeoutError,
     KhorosError,
+    RateLimitError,
     TransportError,
     UnexpectedReplyError,
     UntrustedUrlError,
@@ -100,18 +101,25 @@ class Transport:
     def send(self, call: Call, parse: Callable[[Reply], T], deadline: Deadline | None, history: History) -> T:
         """Send a call, with repetitions where its phase allows them, and return what ``parse`` makes of the answer.
 
-        The deadline counts where it is earlier than the call's own.
+        With a deadline it goes on through every outage until then; without one it is given ``request_deadline`` seconds
+        and ``retries`` repetitions. A single attempt never takes longer than ``request_deadline``.
         """
-        seconds = self.request_deadline
-        until = deadline.within(seconds) if deadline else self.deadline(seconds)
-        failures = FailuresInARow()
+        patient = deadline is not None
+        until = deadline or self.deadline(self.request_deadline)
+        failures = FailuresInARow(call.place, history.log)
 
         def attempt() -> T:
             self._check_time(call, until, failures)
-            with self.stream(call, until, history) as stream:
-                return parse(stream.read_reply())
+            try:
+                with self.stream(call, until.within(self.request_deadline), history) as stream:
+                    return parse(stream.read_reply())
+            except JobTimeoutError as error:
+                if until.passed():
+                    raise
+                failure = TransportError(str(error))
+            raise failure
 
-        with _creation_flag(call):
+        with _creation_flag(call), _naming_the_refusal(failures, patient=patient):
             return repeat(
                 attempt,
                 call.phase,
@@ -119,11 +127,14 @@ class Transport:
                 deadline=until,
                 retries=self.retries,
                 failures=failures,
+                patient=patient,
             )
 
     def _check_time(self, call: Call, until: Deadline, failures: FailuresInARow) -> None:
         if until.passed():
             last = f"; the last attempt ended so: {failures.last}" if failures.last else ""
+            if call.phase is Phase.STATUS:
+                last += "; the export goes on: wait() again, or later with client.job(job.token)"
             raise JobTimeoutError(
                 f"{call.subject}: the {max(0.0, until.seconds):.0f} s for the {call.phase.value} call are over{last}",
                 may_have_started=False if call.phase is Phase.CREATE else None,
@@ -138,12 +149,15 @@ class Transport:
                 response, target = self._follow(session, call, deadline, history)
                 with self._as_stream(call, response, target, deadline).open() as stream:
                     outcome = f"HTTP {stream.status_code}"
+                    if stream.status_code == 429 and stream.is_api:
+                        self._share.refused(stream.retry_after)
                     yield stream
         except KhorosError as error:
             outcome = f"{outcome}, {type(error).__name__}" if outcome.startswith("HTTP") else type(error).__name__
             raise
         finally:
             history.attempted(call.phase.value, began, outcome)
+            history.log.debug("%s: %s after %.2f s", call.place, outcome, self.clock.monotonic() - began)
 
     def _session_for(self, call: Call) -> AbstractContextManager[Session]:
         # After a fork the parent's connections are the child's as well, and answers would reach whoever reads first.
@@ -293,6 +307,19 @@ def _creation_flag(call: Call) -> Iterator[None]:
         if call.phase is Phase.CREATE and error.may_have_started is None:
             error.may_have_started = True
         raise
+
+
+@contextmanager
+def _naming_the_refusal(failures: FailuresInARow, *, patient: bool) -> Iterator[None]:
+    """Where the time ran out because the server refused again and again, raise that refusal: it says more."""
+    try:
+        yield
+    except JobTimeoutError:
+        if patient or not isinstance(failures.last, RateLimitError):
+            raise
+    else:
+        return
+    raise failures.last
 
 
 def _new_session() -> Session:

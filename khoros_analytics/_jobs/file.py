@@ -1,6 +1,5 @@
 """The file of a job on this machine: fetched once, kept or temporary, by one thread at a time."""
 
-import logging
 import os
 import shutil
 import tempfile
@@ -15,6 +14,7 @@ from .._clock import Deadline
 from .._frames.arrow_reader import ExportFile
 from .._frames.column_types import SchemaHints
 from .._http.download import download
+from .._http.retry import FailuresInARow
 from .._rows.source import Format
 from .._storage.atomic import SavedFile, check_target, commit, copy, resolve_target
 from .._storage.partial import map_os_errors, open_partial
@@ -23,8 +23,6 @@ from ..errors import JobTimeoutError
 from .remote import RemoteFile, RemoteJob
 
 __all__ = ["JobFile", "TemporaryFile"]
-
-log = logging.getLogger("khoros_analytics")
 
 
 class TemporaryFile:
@@ -64,12 +62,16 @@ class JobFile:
             target = resolve_target(path, self.name())
             if not (target in self._saved and self._saved[target].intact()):
                 check_target(target, overwrite=overwrite)
+                began = self._remote.age()
                 saved = self._fetch(
                     target, overwrite=overwrite, deadline=deadline, announce=self._remote.recorder.complete
                 )
                 self._saved[saved.path] = saved
                 self._remote.recorder.saved(saved)
-                log.info("%s: saved as %s", self._remote.subject, target)
+                took = self._remote.age() - began
+                self._remote.log.info(
+                    "%s: saved as %s, %s bytes in %.1f s", self._remote.subject, target, f"{saved.size:,}", took
+                )
         return target
 
     def open(self, keep: str | os.PathLike[str] | None, deadline: Deadline) -> TemporaryFile:
@@ -147,6 +149,7 @@ class JobFile:
             download(
                 RemoteFile(remote, deadline),
                 part,
+                failures=FailuresInARow(remote.subject, remote.log),
                 sleep=remote.history.sleeper("repetition"),
                 deadline=deadline,
                 retries=remote.transport.retries,

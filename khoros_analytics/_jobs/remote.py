@@ -46,6 +46,10 @@ CLOSED_WITHOUT_FILE = 600.0
 """How long a job may be CLOSED without offering a file before it counts as failed, in seconds."""
 
 
+FIRST_SIGN_OF_LIFE = 600.0
+"""After how many seconds a line in the log says that a job is still running; then each time its age has doubled."""
+
+
 @frozen(eq=False)
 class Account:
     """What all jobs of one client share. ``id`` is the account's name in tokens and journals."""
@@ -79,6 +83,8 @@ class RemoteJob:
         self.identity = identity
         self.reattached = history is None
         self.history = history or History(self.transport.clock)
+        about = {"khoros_job": identity.created.workflow_id, "khoros_report": identity.request.report.name}
+        self.log = self.history.log = logging.LoggerAdapter(log, about)
         self.recorder = recorder or Recorder()
         self.ready_at = ready_at
         self.earlier_file = earlier_file
@@ -86,6 +92,7 @@ class RemoteJob:
         self._status_url = identity.created.status_url
         self._last_poll: float | None = None
         self._closed_without_file_since: float | None = None
+        self._next_sign_of_life = FIRST_SIGN_OF_LIFE
         clock = self.transport.clock
         # On the monotonic clock; the age of a job of another process is known by the calendar only.
         self._started = clock.monotonic() - max(0.0, clock.time() - identity.started)
@@ -150,11 +157,15 @@ class RemoteJob:
             self._closed_without_file_since = None
         elif self._closed_without_file_since is None:
             self._closed_without_file_since = now
+        if verdict is Verdict.RUNNING and now >= self._next_sign_of_life:
+            self.log.info("%s: still running after %s", self.subject, _minutes(now))
+            self._next_sign_of_life = 2 * now
         if verdict is Verdict.FAILED:
             self.recorder.failed()
         if verdict is Verdict.READY and self.ready_at is None:
             self.ready_at = self.transport.clock.time()
             self.recorder.ready(self.ready_at)
+            self.log.info("%s: ready after %s", self.subject, _minutes(now))
             last = self._last_poll or 0.0
             # A late poll says little about how long the export took.
             if now - last <= 1.5 * pause(last, self._fastest()):
@@ -247,6 +258,10 @@ _EXPIRED = re.compile(
 def _says_expired(reply: Reply) -> bool:
     """Return whether a file host refuses a link for its age: with temporary credentials S3 and Google say so by 400."""
     return reply.status_code == 400 and bool(_EXPIRED.search(reply.body))
+
+
+def _minutes(seconds: float) -> str:
+    return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min"
 
 
 class RemoteFile:

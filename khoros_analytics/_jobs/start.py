@@ -60,7 +60,7 @@ def reattach(account: Account, entry: Entry) -> RemoteJob:
         remove_leftovers(saved.path)
         recorder.saved(saved)
     job = RemoteJob(account, entry.identity, recorder=recorder, ready_at=entry.ready_at, earlier_file=saved)
-    log.info("%s: found in the journal, and not started again; fresh=True would", job.subject)
+    job.log.info("%s: found in the journal, and not started again; fresh=True would", job.subject)
     return job
 
 
@@ -83,7 +83,7 @@ def _claim(account: Account, journal: Journal, request: ExportRequest, *, fresh:
 
 def _create(account: Account, request: ExportRequest, recorder: Recorder) -> RemoteJob:
     transport = account.transport
-    history = History(transport.clock)
+    history = History(transport.clock, khoros_report=request.report.name)
     call = create_call(transport.base, request)
     try:
         created = transport.send(call, lambda reply: parse_created(call, reply), None, history)
@@ -94,5 +94,5 @@ def _create(account: Account, request: ExportRequest, recorder: Recorder) -> Rem
     identity = JobIdentity(request, created, transport.clock.time())
     recorder.started(identity)
     job = RemoteJob(account, identity, history=history, recorder=recorder)
-    log.info("%s: started", job.subject)
+    job.log.info("%s: started", job.subject)
     return job

@@ -73,7 +73,8 @@ def raise_for_status(call: Call, reply: Reply) -> None:
         )
     if code == 429:
         raise RateLimitError(
-            _told(call, reply, "says that there were too many requests" + _asked_to_wait(reply)),
+            _told(call, reply, "says that there were too many requests" + _asked_to_wait(reply))
+            + "; does another program use this account?",
             status_code=code,
             retry_after=reply.retry_after,
             may_have_started=_started(call, started=False),
@@ -148,7 +149,7 @@ def _told(call: Call, reply: Reply, what: str, *, excerpt: bool = True) -> str:
 
 
 def _asked_to_wait(reply: Reply) -> str:
-    return "" if reply.retry_after is None else f" and asks to wait {reply.retry_after:.0f} s"
+    return "" if reply.retry_after is None else f"; it asks to wait {reply.retry_after:.0f} s"
 
 
 def _raise(

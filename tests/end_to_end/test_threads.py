@@ -84,7 +84,7 @@ def test_faults_among_threads(run, folder, crowd, all_together):
     """Faults that meet some of the threads disturb no other, and no creation happens twice."""
     world = run({"clock": crowd}, request_deadline=36_000)
     for phase, fault in (
-        ("create", faults.HttpStatus(429)),
+        ("create", faults.HttpStatus(429, retry_after="5")),
         ("status", faults.Reset()),
         ("status", faults.EmptyAnswer()),
         ("download", faults.Expired()),

@@ -149,7 +149,8 @@ def ask(tmp_path) -> Callable[..., object]:
         job = client.conversation(*WINDOW)
         if phase == "status":
             return job.refresh()
-        return job.download(tmp_path / "file.csv") if phase in ("download", "file") else job
+        # Long enough for some repetitions, and soon over where nothing else comes.
+        return job.download(tmp_path / "file.csv", timeout=600) if phase in ("download", "file") else job
 
     return make
 

@@ -271,7 +271,7 @@ def test_the_story_is_short(run):
     world.sandbox.fail("status", faults.HttpStatus(503), times=None)
 
     with pytest.raises(JobTimeoutError) as caught:
-        job.wait(timeout=250)
+        job.wait(timeout=3000)
 
     assert len(job.history) > 20
     assert len(str(caught.value)) < 1000
