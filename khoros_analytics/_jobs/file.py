@@ -133,7 +133,11 @@ class JobFile:
             folder = tempfile.mkdtemp(prefix="khoros_analytics-")
         temporary = TemporaryFile(Path(folder) / self.name(), folder=folder)
         # The journal does not name a file that nobody else will find.
-        temporary.saved = self._fetch(temporary.path, overwrite=False, deadline=deadline, announce=lambda _: None)
+        try:
+            temporary.saved = self._fetch(temporary.path, overwrite=False, deadline=deadline, announce=lambda _: None)
+        except BaseException:
+            temporary.close()  # nobody will find what has arrived there
+            raise
         return temporary
 
     def _fetch(

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from khoros_analytics import DownloadError, JobTimeoutError, KhorosError, TargetError, TransportError
+from khoros_analytics import DownloadError, JobTimeoutError, KhorosError, TargetError
 from khoros_analytics._storage import atomic, partial
 from khoros_analytics.sandbox import VirtualClock, faults
 
@@ -171,8 +171,10 @@ def test_the_figure_across_calls(run, folder):
     world = run({"size": 110_000_000}, retries=0)
     job = world.start().wait()
     world.sandbox.fail("file", faults.ResetWithin(0.9))
-    with pytest.raises(TransportError):
-        job.download(folder)
+    world.sandbox.fail("file", faults.Reset(), times=None)
+    with pytest.raises(JobTimeoutError):
+        job.download(folder, timeout=60)
+    world.sandbox.heal()
 
     path = world.connect().job(job.token).download(folder)
 
