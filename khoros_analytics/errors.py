@@ -123,6 +123,16 @@ class KhorosError(Exception):
         if _HISTORY not in message:
             self.args = (f"{message}{_HISTORY}{text}",)
 
+    def add_last_attempt(self, text: str) -> None:
+        """Add to the message what the last attempt ended in, unless it says so already.
+
+        Args:
+            text: What it ended in.
+        """
+        message = str(self)
+        if text not in message:
+            self.args = (f"{message}; the last attempt ended so: {text}",)
+
     def __reduce__(self) -> tuple[type["KhorosError"], tuple[str], dict[str, object]]:
         """Leave the job behind: it is tied to a client and its credentials. Its token is in most messages."""
         return (type(self), (str(self),), {**self.__dict__, "job": None})

@@ -216,6 +216,8 @@ def download(
             patient=True,
         )
     except BaseException as error:
+        if isinstance(error, JobTimeoutError) and failures.last:
+            error.add_last_attempt(str(failures.last))
         part.keep = transfer.can_resume() and (isinstance(error, _RESUMABLE) or not isinstance(error, KhorosError))
         raise
 

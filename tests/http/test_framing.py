@@ -6,7 +6,7 @@ import io
 import pytest
 import requests
 
-from khoros_analytics import KhorosError, TransportError
+from khoros_analytics import JobTimeoutError, KhorosError, TransportError
 from khoros_analytics._http.framing import Framing, FramingError, framing_of
 
 CSV = "CONVERSATION_ID,TEXT\n" + "".join(f"{number},row {number}\n" for number in range(40))
@@ -35,7 +35,7 @@ def answered(serve, connect, tmp_path):
         server.files = 0
         with connect(server.origin, **{"retries": 2, **settings}) as client:
             job = client.conversation("2019-02-01", "2019-02-02")
-            return job.download(tmp_path / "file.csv").read_bytes()
+            return job.download(tmp_path / "file.csv", timeout=60).read_bytes()
 
     return download
 
@@ -90,7 +90,7 @@ def test_uncertain_lengths(lengths):
 @pytest.mark.parametrize("cut", [None, 300])
 def test_chunks_never_get_into_the_file(answered, tmp_path, coding, cut):
     """A coding that is not certain is no answer: neither its chunk sizes nor a part of it becomes the file."""
-    with pytest.raises(TransportError, match="Transfer-Encoding"):
+    with pytest.raises(JobTimeoutError, match="Transfer-Encoding"):
         answered(f"Transfer-Encoding: {coding}", chunked(CSV)[:cut])
     assert list(tmp_path.iterdir()) == []
 
@@ -104,7 +104,7 @@ def test_chunks_that_are_certain(answered, coding):
 @pytest.mark.parametrize("coding", ["chunked", "chunked "])
 def test_chunks_that_are_cut(answered, tmp_path, coding):
     """A chunked body without its last chunk is not the file."""
-    with pytest.raises(TransportError, match="broke off"):
+    with pytest.raises(JobTimeoutError, match="broke off"):
         answered(f"Transfer-Encoding: {coding}", chunked(CSV)[:-5])
     assert list(tmp_path.iterdir()) == []
 
@@ -123,7 +123,7 @@ def test_chunks_that_are_cut(answered, tmp_path, coding):
 )
 def test_chunks_that_are_wrong(answered, tmp_path, body):
     """A chunk that does not end where it says, or whose size is no plain number, leaves nothing behind."""
-    with pytest.raises(TransportError, match="chunk"):
+    with pytest.raises(JobTimeoutError, match="chunk"):
         answered("Transfer-Encoding: chunked", body)
     assert list(tmp_path.iterdir()) == []
 
@@ -136,7 +136,7 @@ def test_extensions_of_chunks(answered):
 @pytest.mark.parametrize("length", ["1_0", "+10", "10, 11", "10\r\nContent-Length: 11"])
 def test_a_length_that_is_none(answered, tmp_path, length):
     """A Content-Length that is no plain number makes an answer none."""
-    with pytest.raises(TransportError, match="Content-Length"):
+    with pytest.raises(JobTimeoutError, match="Content-Length"):
         answered(f"Content-Length: {length}", CSV)
     assert list(tmp_path.iterdir()) == []
 
@@ -151,14 +151,14 @@ DEFECTS = ["no colon", "X-A: a\rX-B: b", "X-A: a\0", "X\0A: a", "X-A : a", ": a"
 def test_headers_with_a_defect(answered, tmp_path, defect, rest):
     """A header line that cannot be read makes the answer none: those behind it would be lost, and a cut unnoticed."""
     body = chunked(CSV) if "chunked" in rest else CSV
-    with pytest.raises(TransportError, match="header"):
+    with pytest.raises(JobTimeoutError, match="header"):
         answered(f"{defect}\r\n{rest}", body[:-30])
     assert list(tmp_path.iterdir()) == []
 
 
 def test_headers_that_are_cut(answered, tmp_path):
     """An answer that ends within its headers is none."""
-    with pytest.raises(TransportError, match="within its headers"):
+    with pytest.raises(JobTimeoutError, match="within its headers"):
         answered("Content-Type: text/csv\r\nContent-Len", None)
     assert list(tmp_path.iterdir()) == []
 
