@@ -2,11 +2,13 @@
 
 import os
 from collections.abc import Mapping
+from datetime import timedelta
+from itertools import islice
 from types import TracebackType
 from typing import Any, Self
 from zoneinfo import ZoneInfo
 
-from .._checks import as_flag, checked
+from .._checks import as_count, as_flag, checked
 from .._clock import Clock
 from .._http.credentials import Secret, account_id, find_credentials
 from .._http.history import History
@@ -15,6 +17,7 @@ from .._http.transport import Session, Transport
 from .._jobs.job import Job
 from .._jobs.remote import Account, RemoteJob
 from .._jobs.start import reattach, start_export
+from .._journal.entries import as_state
 from .._journal.listing import Jobs, list_jobs
 from .._journal.store import Journal
 from .._journal.token import read_token
@@ -22,7 +25,7 @@ from .._protocol.arguments import encode, find_report
 from .._protocol.lookups import Team, TimeZone, lookup_call, parse_rows
 from ..errors import ConfigurationError
 from ..reports import REQUESTS_PER_MINUTE
-from ..times import Moment
+from ..times import Moment, parse_moment
 from .report_methods import ReportMethods
 from .settings import Settings, check_session, choose_url
 
@@ -54,6 +57,8 @@ class Client(ReportMethods):
         retries: How often a call is repeated, where that is safe.
         journal: A file in which every export is written down, so that a later run finds it again instead of starting
             it twice; see :meth:`jobs`. It holds no secret, and is readable by its owner alone.
+        journal_keep: How long the journal keeps its lines: a text such as ``"90 days"`` or ``"12 hours"``, a
+            ``timedelta``, or None for ever. An export that can still be fetched stays longer.
         session: A ``requests.Session`` of your own, with its proxies, certificates and adapters. It stays open.
         clock: What reads time and sleeps; for tests.
         max_bytes: How large a downloaded file may be, in bytes; no limit when not given.
@@ -84,6 +89,7 @@ class Client(ReportMethods):
         request_deadline: float = 300,
         retries: int = 5,
         journal: str | os.PathLike[str] | None = None,
+        journal_keep: str | timedelta | None = "90 days",
         session: Session | None = None,
         clock: Clock | None = None,
         max_bytes: int | None = None,
@@ -98,6 +104,7 @@ class Client(ReportMethods):
             request_deadline=request_deadline,
             retries=retries,
             journal=journal,
+            journal_keep=journal_keep,
             max_bytes=max_bytes,
             keyring=keyring,
         )
@@ -118,7 +125,7 @@ class Client(ReportMethods):
             retries=settings.retries,
             session=check_session(session),
         )
-        stored = None if settings.journal is None else Journal(settings.journal, name, clock)
+        stored = None if settings.journal is None else Journal(settings.journal, name, clock, settings.journal_keep)
         self._account = Account(self._transport, name, stored, settings.max_bytes)
         # A pickle holds no credentials, so only a client that finds them in its environment can come back from one.
         from_environment = (username, password, company_key) == (None, None, None)
@@ -145,6 +152,8 @@ class Client(ReportMethods):
 
     def close(self) -> None:
         """Close the connections. Jobs that run on the server go on there."""
+        if self._account.journal is not None:
+            self._account.journal.catch_up()
         self._transport.close()
 
     def start(self, name: str, start: Moment, end: Moment, **arguments: object) -> Job:
@@ -194,24 +203,46 @@ class Client(ReportMethods):
         entry = self._account.journal.find(identity) if self._account.journal else None
         return Job(reattach(self._account, entry) if entry else RemoteJob(self._account, identity))
 
-    def jobs(self) -> Jobs:
-        """List the journal: every export that was asked for with it, newest first.
+    def jobs(
+        self,
+        report: str | None = None,
+        state: str | None = None,
+        since: Moment | None = None,
+        limit: int | None = None,
+    ) -> Jobs:
+        """List the journal: the exports that were asked for with it, newest first. Programs that write need not wait.
+
+        Args:
+            report: Only those of the report with this name.
+            state: Only those in this state, such as ``"saved"`` or ``"unknown"``.
+            since: Only those that were asked for at this moment or later: a datetime, a date, ISO 8601 text, or epoch
+                milliseconds.
+            limit: At most so many.
 
         Returns:
             Its lines, which a notebook shows as a table. ``client.job(line.token)`` goes on with one.
 
         Raises:
             ConfigurationError: This client keeps no journal, or its file cannot be read.
+            ParameterError: There is no such report or state, or an argument cannot be used.
 
         Example:
             >>> with Client(journal="exports.sqlite", **sandbox.settings) as client:
             ...     path = client.author("2019-02-01", "2019-02-02").download()
-            ...     client.jobs()[0].state
+            ...     client.jobs(report="author", limit=1)[0].state
             'saved'
         """
-        if self._account.journal is None:
+        journal = self._account.journal
+        if journal is None:
             raise ConfigurationError("this client keeps no journal; make it with Client(journal='exports.sqlite')")
-        return list_jobs(self._account.journal.entries(), self._account.id)
+        zone = self._settings.timezone or ZoneInfo("UTC")
+        entries = journal.entries(
+            report=None if report is None else find_report(report).name,
+            state=None if state is None else checked("state", as_state, state),
+            since=None if since is None else checked("since", lambda value: parse_moment(value, zone), since) / 1000,
+        )
+        most = None if limit is None else checked("limit", as_count, limit)
+        return list_jobs(islice(entries, most), self._account.id)
 
     def teams(self) -> list[Team]:
         """List the company's teams, for the ``team_ids`` of the reports that take them.

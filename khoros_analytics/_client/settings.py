@@ -1,7 +1,9 @@
 """The settings of a client: checked once, frozen, and all that a pickle of it holds."""
 
 import os
+import re
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, TypeVar
 from zoneinfo import ZoneInfo
@@ -64,6 +66,22 @@ def _absolute(path: Any) -> str:
         raise ConfigurationError(f"journal: {path!r} is not a path: {error}") from None
 
 
+_SPAN = re.compile(r"\s*(\d{1,6}(?:\.\d{1,6})?)\s*(minute|hour|day|week)s?\s*", re.ASCII | re.IGNORECASE)
+
+
+def _as_span(value: object) -> timedelta:
+    """Return a stretch of time; a ValueError for anything else."""
+    span = value
+    if isinstance(value, str) and (found := _SPAN.fullmatch(value)):
+        span = timedelta(**{f"{found[2].lower()}s": float(found[1])})
+    if not isinstance(span, timedelta) or span <= timedelta():
+        raise ValueError(
+            f"{value!r} is not a stretch of time; give a text such as '90 days' or '12 hours', a timedelta, or None "
+            "for ever"
+        )
+    return span
+
+
 @frozen(kw_only=True)
 class Settings:
     """What a client was told, but for who asks, by which session, and on which clock."""
@@ -75,6 +93,7 @@ class Settings:
     request_deadline: float
     retries: int
     journal: str | None
+    journal_keep: timedelta | None
     max_bytes: int | None
     keyring: str | None
 
@@ -89,6 +108,7 @@ class Settings:
         request_deadline: object,
         retries: object,
         journal: object,
+        journal_keep: object,
         max_bytes: object,
         keyring: str | None,
     ) -> "Settings":
@@ -101,6 +121,7 @@ class Settings:
             request_deadline=_check("request_deadline", as_seconds, request_deadline),
             retries=_check("retries", lambda value: as_count(value, least=0), retries),
             journal=None if journal is None else _absolute(journal),
+            journal_keep=None if journal_keep is None else _check("journal_keep", _as_span, journal_keep),
             max_bytes=None if max_bytes is None else _check("max_bytes", as_count, max_bytes),
             keyring=keyring,
         )

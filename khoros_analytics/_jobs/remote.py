@@ -130,6 +130,7 @@ class RemoteJob:
 
     def deadline(self, timeout: object) -> Deadline:
         """Return the deadline that a caller's timeout stands for; a ParameterError for what is not a time."""
+        self.recorder.catch_up()
         if timeout is None:
             return self.transport.deadline(DEFAULT_TIMEOUT)
         seconds = checked("timeout", lambda value: as_seconds(value, zero=True), timeout)
@@ -137,6 +138,7 @@ class RemoteJob:
 
     def poll(self, deadline: Deadline | None) -> Verdict:
         """Ask for the status once, and remember what the answer says."""
+        self.recorder.catch_up()
         ids = self.identity.created
         known = Created(ids.workflow_id, ids.run_id, self._status_url)
         call = status_call(self.transport.base, self.subject, known)

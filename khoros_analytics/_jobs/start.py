@@ -7,13 +7,14 @@ from .._clock import Deadline
 from .._http.history import History
 from .._journal.entries import Claim, Entry, EntryState
 from .._journal.recorder import Recorder
-from .._journal.store import Journal
-from .._journal.token import JobIdentity
+from .._journal.store import Journal, new_mark
+from .._journal.token import JobIdentity, write_token
 from .._protocol.arguments import ExportRequest
 from .._protocol.calls import create_call
+from .._protocol.messages import Call, Reply
 from .._protocol.replies import parse_created
 from .._storage.atomic import remove_leftovers
-from ..errors import JobTimeoutError
+from ..errors import ConfigurationError, JobTimeoutError, KhorosError
 from .remote import Account, RemoteJob
 
 __all__ = ["reattach", "start_export"]
@@ -27,33 +28,37 @@ _CLAIM_PAUSE = 0.2  # how soon to ask again whether another process has started 
 def start_export(account: Account, request: ExportRequest, *, fresh: bool = False) -> RemoteJob:
     """Ask the server for an export, unless the journal knows the same one and ``fresh`` is not set."""
     if account.journal is None:
-        return _create(account, request, Recorder())
-    claim = _claim(account, account.journal, request, fresh=fresh)
-    if claim.found is not None:
-        return reattach(account, claim.found)
-    if claim.lost is not None:
-        asked = datetime.fromtimestamp(claim.lost.claimed_at, UTC)
-        log.warning(
-            "the %s export of %s was asked for at %s already, and whether the server started it is not known: starting "
-            "a new one",
-            request.report.name,
-            request.window,
-            f"{asked:%Y-%m-%d %H:%M:%S} UTC",
-        )
-    recorder = Recorder(account.journal, claim.number)
+        return _Creation(account, request, Recorder()).run()
+    mark = new_mark()
+    creation = _Creation(account, request, Recorder(account.journal, mark))
     try:
-        return _create(account, request, recorder)
+        claim = _claim(account, account.journal, request, mark, fresh=fresh)
+        if claim.found is not None:
+            return reattach(account, claim.found)
+        if claim.lost is not None:
+            _warn_of(claim.lost)
+        return creation.run()
     except BaseException as error:
         # Also after a Ctrl-C: the next call would wait for a claim that nobody works on.
-        recorder.not_started(may_have_started=getattr(error, "may_have_started", None) is not False)
+        creation.broken_off(error)
         raise
+
+
+def _warn_of(lost: Entry) -> None:
+    log.warning(
+        "the %s export of %s was asked for at %s already, and whether the server started it is not known: starting "
+        "a new one",
+        lost.request.report.name,
+        lost.request.window,
+        f"{datetime.fromtimestamp(lost.claimant.at, UTC):%Y-%m-%d %H:%M:%S} UTC",
+    )
 
 
 def reattach(account: Account, entry: Entry) -> RemoteJob:
     """Return the job of a journal's line that has ids."""
     if entry.identity is None:
         raise LookupError(f"line {entry.number} of the journal has no ids")
-    recorder = Recorder(account.journal, entry.number)
+    recorder = Recorder(account.journal, entry.mark)
     saved = entry.saved
     if saved is not None and entry.state is not EntryState.SAVED and saved.intact():
         # The program that put it there was killed before it could say so.
@@ -64,35 +69,79 @@ def reattach(account: Account, entry: Entry) -> RemoteJob:
     return job
 
 
-def _claim(account: Account, journal: Journal, request: ExportRequest, *, fresh: bool) -> Claim:
+def _claim(account: Account, journal: Journal, request: ExportRequest, mark: str, *, fresh: bool) -> Claim:
     """Get the right to start an export, or the export that another process has just started."""
     transport = account.transport
-    deadline = Deadline(transport.clock, transport.request_deadline + _CLAIM_MARGIN)
+    lease = transport.request_deadline + _CLAIM_MARGIN
+    deadline = Deadline(transport.clock, lease)
     while True:
-        claim = journal.claim(request, fresh=fresh, lease=transport.request_deadline + _CLAIM_MARGIN)
+        try:
+            claim = journal.claim(request, mark, fresh=fresh, lease=lease)
+        except ConfigurationError as error:
+            error.may_have_started = False
+            raise
         if not claim.busy:
             return claim
         if deadline.passed():
             raise JobTimeoutError(
-                f"the {request.report.name} export: another process has been starting the same export for "
-                f"{deadline.seconds:.0f} s; fresh=True does not wait for it",
+                f"the {request.report.name} export of {request.window}: another process has been starting the same "
+                f"export for {deadline.seconds:.0f} s; fresh=True does not wait for it",
                 may_have_started=False,
             )
         transport.clock.sleep(_CLAIM_PAUSE)
 
 
-def _create(account: Account, request: ExportRequest, recorder: Recorder) -> RemoteJob:
-    transport = account.transport
-    history = History(transport.clock, khoros_report=request.report.name)
-    call = create_call(transport.base, request)
-    try:
-        created = transport.send(call, lambda reply: parse_created(call, reply), None, history)
-    except KeyboardInterrupt:
-        raise KeyboardInterrupt(
-            f"{call.subject} of {request.window} was about to start; whether the server started it is not known"
-        ) from None
-    identity = JobIdentity(request, created, transport.clock.time())
-    recorder.started(identity)
-    job = RemoteJob(account, identity, history=history, recorder=recorder)
-    job.log.info("%s: started", job.subject)
-    return job
+class _Creation:
+    """One request for an export: whatever breaks off after its answer, the ids are not lost."""
+
+    def __init__(self, account: Account, request: ExportRequest, recorder: Recorder) -> None:
+        self._account = account
+        self._request = request
+        self._recorder = recorder
+        self._sent = False
+        self._identity: JobIdentity | None = None
+
+    def run(self) -> RemoteJob:
+        """Send it, and return the job."""
+        transport = self._account.transport
+        history = History(transport.clock, khoros_report=self._request.report.name)
+        call = create_call(transport.base, self._request)
+        try:
+            identity = self._send(call, history)
+            self._recorder.started(identity)
+        except KeyboardInterrupt:
+            raise KeyboardInterrupt(self._interrupted(call)) from None
+        job = RemoteJob(self._account, identity, history=history, recorder=self._recorder)
+        job.log.info("%s: started", job.subject)
+        return job
+
+    def _send(self, call: Call, history: History) -> JobIdentity:
+        transport = self._account.transport
+
+        def read(reply: Reply) -> JobIdentity:
+            self._identity = JobIdentity(self._request, parse_created(call, reply), transport.clock.time())
+            return self._identity
+
+        self._sent = True
+        try:
+            return transport.send(call, read, None, history)
+        except KhorosError:
+            if self._identity is None:
+                raise
+            return self._identity  # what broke behind the answer costs nothing
+
+    def _interrupted(self, call: Call) -> str:
+        about = f"{call.subject} of {self._request.window}"
+        if self._identity is None:
+            return f"{about} was about to start; whether the server started it is not known"
+        token = write_token(self._identity, self._account.id)
+        return f"{about} was started, and goes on on the server; find it again with client.job({token!r})"
+
+    def broken_off(self, error: BaseException) -> None:
+        """Note what is known after an error, so that nobody waits for a claim without an owner."""
+        if self._identity is not None:
+            self._recorder.started(self._identity)
+        elif self._sent:
+            self._recorder.not_started(may_have_started=getattr(error, "may_have_started", None) is not False)
+        elif not isinstance(error, KhorosError):  # after one of those there is no claim
+            self._recorder.not_started(may_have_started=False)

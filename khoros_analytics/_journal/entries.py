@@ -4,11 +4,13 @@ from enum import Enum
 
 from attrs import frozen
 
+from .._checks import did_you_mean
 from .._protocol.arguments import ExportRequest
 from .._storage.atomic import SavedFile
+from .process import Claimant
 from .token import JobIdentity
 
-__all__ = ["ALIVE", "Claim", "Entry", "EntryState"]
+__all__ = ["ALIVE", "Claim", "Entry", "EntryState", "as_state"]
 
 
 class EntryState(Enum):
@@ -27,6 +29,15 @@ class EntryState(Enum):
     """Nobody knows whether the server started it: the process ended, or the answer was lost."""
 
 
+def as_state(name: object) -> EntryState:
+    """Return the state of that name; a ValueError suggests the nearest."""
+    known = {state.value: state.value for state in EntryState}
+    if not isinstance(name, str) or name.lower() not in known:
+        hint = did_you_mean(name, known) or f"; the states are {', '.join(known)}"
+        raise ValueError(f"{name!r} is not a state{hint}")
+    return EntryState(name.lower())
+
+
 ALIVE = (EntryState.STARTED, EntryState.READY, EntryState.SAVED)
 """The states of an export that can be gone on with."""
 
@@ -37,18 +48,20 @@ class Entry:
 
     Attributes:
         number: Its place in the journal.
+        mark: What names its line, and no other in any journal.
         request: What was asked for.
         state: How far it came.
-        claimed_at: When it was asked for, in seconds since 1970 UTC.
+        claimant: Who asked for it, and when.
         identity: The job, or None where no ids are known.
         ready_at: When it was first seen ready, in seconds since 1970 UTC, or None.
         saved: Where its file was put last, or None. While the state is not SAVED, it was only about to be put there.
     """
 
     number: int
+    mark: str
     request: ExportRequest
     state: EntryState
-    claimed_at: float
+    claimant: Claimant
     identity: JobIdentity | None = None
     ready_at: float | None = None
     saved: SavedFile | None = None
@@ -56,16 +69,14 @@ class Entry:
 
 @frozen
 class Claim:
-    """The answer to somebody who wants to start an export.
+    """The answer to somebody who wants to start an export; where nothing else is set, it is the caller's to start.
 
     Attributes:
-        number: The claim's place in the journal; the export is the caller's to start.
         found: An export that is there already, to be used instead.
         lost: An earlier claim of which nobody knows what came of it.
         busy: Somebody else is starting the same export right now: ask again in a moment.
     """
 
-    number: int = 0
     found: Entry | None = None
     lost: Entry | None = None
     busy: bool = False

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 from html import escape
 from pathlib import Path
+from typing import SupportsIndex, overload
 
 from attrs import frozen
 
@@ -43,6 +44,15 @@ class Jobs(tuple[JournalLine, ...]):
 
     __slots__ = ()
 
+    @overload
+    def __getitem__(self, index: SupportsIndex, /) -> JournalLine: ...
+    @overload
+    def __getitem__(self, index: slice, /) -> "Jobs": ...
+    def __getitem__(self, index: SupportsIndex | slice, /) -> "JournalLine | Jobs":
+        """Return one line, or a list of some of them that looks the same."""
+        found = super().__getitem__(index)
+        return Jobs(found) if isinstance(found, tuple) else found
+
     def __repr__(self) -> str:
         return "\n".join(" | ".join(_cells(line)) for line in self) or "<no exports in the journal>"
 
@@ -60,7 +70,7 @@ def list_jobs(entries: Iterable[Entry], account: str) -> Jobs:
             entry.request.report.name,
             entry.request.window,
             entry.request.arguments,
-            datetime.fromtimestamp(entry.claimed_at, UTC),
+            datetime.fromtimestamp(entry.claimant.at, UTC),
             entry.state.value,
             entry.saved.path if entry.saved and entry.state is EntryState.SAVED else None,
             write_token(entry.identity, account) if entry.identity else None,

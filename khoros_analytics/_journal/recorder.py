@@ -5,6 +5,7 @@ import logging
 from .._storage.atomic import SavedFile
 from ..errors import ConfigurationError
 from .entries import EntryState
+from .lines import write_path
 from .store import Journal
 from .token import JobIdentity
 
@@ -16,20 +17,22 @@ log = logging.getLogger("khoros_analytics")
 class Recorder:
     """Writes what becomes of one export into its line; without a journal it writes nothing.
 
-    A journal that cannot be written by now costs a line in the log, not the export.
+    A journal that cannot be written by now costs a line in the log, not the export: it is written at the next chance.
     """
 
-    def __init__(self, journal: Journal | None = None, number: int = 0) -> None:
+    def __init__(self, journal: Journal | None = None, mark: str = "") -> None:
         self._journal = journal
-        self._number = number
+        self._mark = mark
 
     def __repr__(self) -> str:
-        return f"<Recorder {self._number} of {self._journal.path}>" if self._journal else "<Recorder of nothing>"
+        return f"<Recorder {self._mark} of {self._journal.path}>" if self._journal else "<Recorder of nothing>"
 
     def started(self, identity: JobIdentity) -> None:
         """Note the ids."""
         self._note(
-            state=EntryState.STARTED,
+            EntryState.STARTED,
+            # Written late, it must not undo what another process has found out about the same job since.
+            only_from=(EntryState.CLAIMED, EntryState.UNKNOWN),
             workflow_id=identity.created.workflow_id,
             run_id=identity.created.run_id,
             started_at=identity.started,
@@ -37,19 +40,20 @@ class Recorder:
 
     def not_started(self, *, may_have_started: bool) -> None:
         """Note that no ids came back; an export whose ids are known stays what it is."""
-        self._note(was=EntryState.CLAIMED, state=EntryState.UNKNOWN if may_have_started else EntryState.REFUSED)
+        state = EntryState.UNKNOWN if may_have_started else EntryState.REFUSED
+        self._note(state, only_from=(EntryState.CLAIMED,))
 
     def ready(self, at: float) -> None:
         """Note since when the file is known to be ready, in seconds since 1970 UTC."""
-        self._note(state=EntryState.READY, ready_at=at)
+        self._note(EntryState.READY, ready_at=at)
 
     def failed(self) -> None:
         """Note that the server gave it up."""
-        self._note(state=EntryState.FAILED)
+        self._note(EntryState.FAILED)
 
     def expired(self) -> None:
         """Note that the server has dropped it."""
-        self._note(state=EntryState.EXPIRED)
+        self._note(EntryState.EXPIRED)
 
     def complete(self, saved: SavedFile) -> None:
         """Note where the file is about to be put: after a kill in that very moment it is known whose it is."""
@@ -59,13 +63,18 @@ class Recorder:
         """Note where the file is."""
         self._note_file(EntryState.SAVED, saved)
 
-    def _note_file(self, state: EntryState, saved: SavedFile) -> None:
-        self._note(state=state, file=str(saved.path), file_size=saved.size, file_modified_ns=saved.modified_ns)
+    def catch_up(self) -> None:
+        """Write what could not be written before."""
+        if self._journal is not None:
+            self._journal.catch_up()
 
-    def _note(self, *, state: EntryState, was: EntryState | None = None, **values: object) -> None:
+    def _note_file(self, state: EntryState, saved: SavedFile) -> None:
+        self._note(state, file=write_path(saved.path), file_size=saved.size, file_modified_ns=saved.modified_ns)
+
+    def _note(self, state: EntryState, *, only_from: tuple[EntryState, ...] = (), **values: object) -> None:
         if self._journal is None:
             return
         try:
-            self._journal.update(self._number, state, was=was, **values)
+            self._journal.note(self._mark, state, only_from=only_from, **values)
         except ConfigurationError as error:
-            log.error("%s; what was to be written down is lost, the export is not", error)  # noqa: TRY400 - no fault of ours
+            log.error("%s; what was to be written down waits for the next chance, the export goes on", error)  # noqa: TRY400 - no fault of ours

@@ -23,11 +23,13 @@ from khoros_analytics import (
     KhorosError,
     RequestRejectedError,
 )
+from khoros_analytics._journal.database import Database
 from khoros_analytics.sandbox import Clock, VirtualClock, faults
 
 WINDOW = ("2019-02-01", "2019-02-02")
 DAY = 86400.0
 REATTACHED = "not started again"
+BOOT = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
 PASSWORD = "CANARY/pä ß+wörd=%"
 COMPANY_KEY = "CANARY KEY+/=&"
 
@@ -201,17 +203,17 @@ def test_only_its_owner_reads_it(world, connect, journal, before):
         journal.chmod(before)
     old = os.umask(0)
     try:
-        connect()
+        world.start(client=connect())
         modes = []
         with closing(sqlite3.connect(journal, isolation_level=None)) as database:
             database.execute("BEGIN IMMEDIATE")
-            database.execute("INSERT INTO exports SELECT 99,'','','',0,0,'','','',0,0,'',0,'',0,0,0,0,0,0,0")
+            database.execute("UPDATE exports SET lease = 0")
             modes += [(path.name, path.stat().st_mode & 0o777) for path in sorted(journal.parent.glob("journal*"))]
             database.execute("ROLLBACK")
     finally:
         os.umask(old)
 
-    assert modes == [("journal.sqlite", 0o600), ("journal.sqlite-journal", 0o600)]
+    assert modes == [("journal.sqlite", 0o600), ("journal.sqlite-shm", 0o600), ("journal.sqlite-wal", 0o600)]
 
 
 # --- the list -----------------------------------------------------------------------------------------------------
@@ -566,11 +568,20 @@ def a_dead_pid():
     return process.pid
 
 
+def another_process():
+    """Return what names the process that started this one."""
+    born = Path(f"/proc/{os.getppid()}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[19]
+    return {"pid": os.getppid(), "born": int(born)}
+
+
 DEAD = {
-    "dead": lambda world: {"pid": a_dead_pid(), "process": "another"},
-    "mine by now": lambda world: {"pid": os.getpid(), "process": "another"},
-    "lease over": lambda world: {"pid": 1, "process": "another", "lease_until": world.clock.time()},
-    "elsewhere, lease over": lambda world: {"host": "elsewhere", "lease_until": world.clock.time() - 1},
+    "dead": lambda: {"pid": a_dead_pid()},
+    "its number is mine by now": lambda: {"born": 1},
+    "its number is another's by now": lambda: {"pid": os.getppid(), "born": 1},
+    "lease over": lambda: {"lease": 0.0, **another_process()},
+    "in another container, lease over": lambda: {"namespace": "pid:[1]", "lease": 0.0},
+    "elsewhere, lease over": lambda: {"boot": "another", "lease": -1.0},
+    "on a system that cannot tell, lease over": lambda: {"boot": None, "namespace": None, "lease": 0.0},
 }
 
 
@@ -580,7 +591,7 @@ def test_a_claim_of_the_dead(world, connect, journal, caplog, values):
     over at once, with a warning.
     """
     client = connect()
-    somebodys_claim(world, client, journal, **values(world))
+    somebodys_claim(world, client, journal, **values())
     began = world.clock.time()
 
     job = world.start(client=client)
@@ -592,10 +603,12 @@ def test_a_claim_of_the_dead(world, connect, journal, caplog, values):
 
 
 LIVING = {
-    "another process": {"pid": 1, "process": "another"},
-    "elsewhere": {"host": "elsewhere", "pid": 1, "process": "another"},
-    "elsewhere, my number": {"host": "elsewhere", "pid": os.getpid(), "process": "another"},
     "this process": {},
+    "another process": another_process(),
+    "in another container, my number": {"namespace": "pid:[1]", "born": 1},
+    "in another container, a number that nobody has here": {"namespace": "pid:[1]", "pid": 2**22 + 1},
+    "elsewhere, my host name and number": {"boot": "another", "born": 1},
+    "on a system that cannot tell, my number": {"boot": None, "namespace": None, "born": None},
 }
 
 
@@ -604,7 +617,7 @@ def test_a_claim_of_the_living(world, connect, journal, caplog, values):
     """A claim of a process that may be alive is waited for until its lease is over, and only then taken over."""
     client = connect(request_deadline=30)
     until = world.clock.time() + 20
-    somebodys_claim(world, client, journal, **values, lease_until=until)
+    somebodys_claim(world, client, journal, **values, lease=20.0)
 
     job = world.start(client=client)
 
@@ -613,10 +626,61 @@ def test_a_claim_of_the_living(world, connect, journal, caplog, values):
     assert states(journal) == ["unknown", "started"]
 
 
+@pytest.mark.parametrize("step", [3600.0, -3600.0, 86400.0])
+@pytest.mark.parametrize("values", [another_process, lambda: {"namespace": "pid:[1]"}], ids=["here", "container"])
+def test_a_clock_that_steps(run, journal, step, values):
+    """A calendar that is set while somebody starts an export neither ends nor prolongs its claim."""
+
+    class Stepping(VirtualClock):
+        step = 0.0
+
+        def time(self):
+            return super().time() + self.step
+
+    clock = Stepping()
+    world = run({"clock": clock}, journal=journal, request_deadline=30)
+    somebodys_claim(world, world.client, journal, **values(), lease=20.0)
+    began, clock.step = clock.monotonic(), step
+
+    assert not world.start().reattached
+    assert 20 <= clock.monotonic() - began < 21
+
+
+def test_a_process_that_is_only_a_name_by_now(world, connect, journal):
+    """A process that has ended, and whose parent has not asked for its status yet, is gone."""
+    client = connect()
+    process = subprocess.Popen(["cat"], stdin=subprocess.PIPE)
+    born = Path(f"/proc/{process.pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[19]
+    somebodys_claim(world, client, journal, pid=process.pid, born=int(born))
+    process.stdin.close()
+    os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
+    began = world.clock.time()
+
+    assert not world.start(client=client).reattached
+    assert world.clock.time() - began < 1
+    process.wait()
+
+
+@pytest.mark.parametrize("missing", ["everything", "another namespace's"])
+def test_a_system_that_cannot_tell_processes_apart(world, connect, journal, monkeypatch, tmp_path, *, missing):
+    """Where /proc says nothing, or speaks of another namespace, a claim is judged by its lease alone."""
+    if missing == "everything":
+        monkeypatch.setattr("khoros_analytics._journal.process._PROC", tmp_path)
+    else:
+        monkeypatch.setattr("khoros_analytics._journal.process.os.getpid", lambda: 1)
+    client = connect()
+    somebodys_claim(world, client, journal, pid=a_dead_pid(), lease=20.0)
+    assert rows(journal)[0]["boot"] is None
+    began = world.clock.time()
+
+    assert not world.start(client=client).reattached
+    assert 20 <= world.clock.time() - began < 21
+
+
 def test_a_claim_that_comes_true(world, connect, journal):
     """A claim whose owner gets its answer meanwhile is that owner's export."""
     client = connect()
-    somebodys_claim(world, client, journal, pid=1, process="another")
+    somebodys_claim(world, client, journal, **another_process())
     (export,) = world.sandbox.exports
     slept = []
     sleep = world.clock.sleep
@@ -645,7 +709,7 @@ def test_a_claim_that_comes_true(world, connect, journal):
 def test_a_claim_that_comes_to_nothing(world, connect, journal):
     """A claim whose owner is refused meanwhile is nobody's: the next one starts its own."""
     client = connect()
-    somebodys_claim(world, client, journal, pid=1, process="another")
+    somebodys_claim(world, client, journal, **another_process())
     sleep = world.clock.sleep
 
     def wake(seconds):
@@ -660,7 +724,7 @@ def test_a_claim_that_comes_to_nothing(world, connect, journal):
 def test_a_claim_that_is_never_decided(world, connect, journal):
     """A claim that is held for longer than any request may take is a JobTimeoutError that says how to go on."""
     client = connect(request_deadline=30)
-    somebodys_claim(world, client, journal, host="elsewhere", lease_until=world.clock.time() + 10_000)
+    somebodys_claim(world, client, journal, boot="another", lease=10_000.0)
     began = world.clock.time()
 
     with pytest.raises(JobTimeoutError, match="fresh=True") as caught:
@@ -693,7 +757,10 @@ UNUSABLE = {
     "another version": another_version,
     "torn": torn,
     "a folder": lambda path: path.mkdir(),
-    "a file of its own": lambda path: execute(path, "CREATE TABLE exports (name)"),
+    "another program's": lambda path: execute(path, "CREATE TABLE exports (name)"),
+    "another program's version": lambda path: execute(path, "PRAGMA user_version = 3"),
+    "another program's, as it says": lambda path: execute(path, "PRAGMA application_id = 7"),
+    "a pipe": os.mkfifo,
     "a dead link": lambda path: path.symlink_to(path.parent / "no" / "x"),
 }
 
@@ -792,9 +859,25 @@ def test_a_journal_that_is_unusable_before_the_request(world, connect, journal):
     client = connect()
     journal.write_bytes(b"no journal any more" * 1000)
 
-    with pytest.raises(ConfigurationError, match="journal"):
+    with pytest.raises(ConfigurationError, match="journal") as caught:
         world.start(client=client)
+    assert caught.value.may_have_started is False
     assert world.count("create") == 0
+
+
+def test_a_journal_that_is_locked_before_the_request(world, connect, journal, monkeypatch):
+    """A journal that somebody keeps locked is an error before anything is sent, and it says so."""
+    client = connect()
+    connected = Database._connected
+    monkeypatch.setattr(Database, "_connected", lambda self, _patience: connected(self, 0.05))
+    with closing(sqlite3.connect(journal, isolation_level=None)) as database:
+        database.execute("BEGIN IMMEDIATE")
+        with pytest.raises(ConfigurationError, match="locked") as caught:
+            world.start(client=client)
+
+    assert caught.value.may_have_started is False
+    assert world.count("create") == 0
+    assert states(journal) == []
 
 
 def test_a_journal_that_is_deleted(world, connect, journal, folder):
@@ -812,7 +895,8 @@ def test_hosts_and_processes_are_written(world, connect, journal):
     (row,) = rows(journal)
 
     assert (row["host"], row["pid"]) == (socket.gethostname(), os.getpid())
-    assert row["lease_until"] > row["claimed_at"]
+    assert (row["boot"], row["namespace"], row["born"] > 0) == (BOOT, str(Path("/proc/self/ns/pid").readlink()), True)
+    assert row["lease"] > 0
 
 
 def test_numbers_are_never_used_again(world, connect, journal):
