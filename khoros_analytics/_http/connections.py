@@ -15,7 +15,7 @@ from urllib3.util.retry import Retry
 from .framing import StrictResponse
 from .redaction import Redactor
 
-__all__ = ["Watchdog", "call_session", "causes", "close_session", "is_certificate_error", "root_cause"]
+__all__ = ["Watchdog", "call_session", "close_session", "is_certificate_error", "root_cause"]
 
 S = TypeVar("S")
 
@@ -195,15 +195,15 @@ def _is_from_before_sending(error: BaseException) -> bool:
     if isinstance(error, ValueError):
         return True
     before = (NewConnectionError, ConnectTimeoutError, ProxyError, ssl.SSLCertVerificationError)
-    return any(isinstance(cause, before) for cause in causes(error))
+    return any(isinstance(cause, before) for cause in _causes(error))
 
 
 def is_certificate_error(error: BaseException) -> bool:
     """Return whether the server's certificate was not accepted, which no retry changes."""
-    return any(isinstance(cause, ssl.SSLCertVerificationError) for cause in causes(error))
+    return any(isinstance(cause, ssl.SSLCertVerificationError) for cause in _causes(error))
 
 
-def causes(error: BaseException) -> Iterator[BaseException]:
+def _causes(error: BaseException) -> Iterator[BaseException]:
     """Walk from what requests raised to what happened below it."""
     seen: list[BaseException] = []
     pending: list[object] = [error]
@@ -219,6 +219,6 @@ def causes(error: BaseException) -> Iterator[BaseException]:
 
 def root_cause(error: BaseException, redact: Redactor) -> str:
     """Return the reason at the bottom of an error, in words and without secrets."""
-    last = list(causes(error))[-1]
+    last = list(_causes(error))[-1]
     text = redact(str(last)).strip()
     return f"{type(last).__name__}: {text}" if text else type(last).__name__

@@ -1,21 +1,24 @@
 """Downloads: fills a partial file from as many answers as that takes."""
 
+import logging
 import re
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
-from typing import Protocol
+from pathlib import Path
+from typing import Literal, NoReturn, Protocol
 
 from attrs import define, field
 
 from .._clock import Deadline
 from .._protocol.messages import Phase
-from .._storage.partial import PartialFile, map_os_errors
+from .._storage.partial import PartialFile
 from ..errors import (
     DownloadError,
     IncompleteDownloadError,
     JobTimeoutError,
     KhorosError,
     RateLimitError,
+    RequestRejectedError,
     ServerError,
     TransportError,
     UnexpectedReplyError,
@@ -25,21 +28,32 @@ from .retry import FailuresInARow, repeat
 
 __all__ = ["Source", "Transfer", "download"]
 
-_PARTIAL, _NOT_SATISFIABLE = 206, 416
+_PARTIAL, _PRECONDITION_FAILED, _NOT_SATISFIABLE = 206, 412, 416
 _MARKUP = rb"(?i)(?:\xef\xbb\xbf)?\s*<(?:[!?]|html\b|head\b|body\b|error\b)"
 _PAGES = ("text/html", "application/xhtml+xml", "application/xml", "text/xml")
 _ENVELOPE = rb'\s*\{\s*"status"\s*:'
 _CHUNK_SIZE = 1024 * 1024
 _SMALL_CHUNK_SIZE = 64 * 1024
 _SOUND_AFTER = 8 * 1024 * 1024  # after so many bytes in one go a link counts as sound again
-_TAIL_SIZE = 64
+_SURE_AFTER = 3  # so many fetches that end at one byte
+_NO_RANGES = (501, 505)
+_VERSION = ("ETag", "Last-Modified")
+
+Ending = Literal["closed", "possible", "open"]
+"""Whether a file's content shows that it is whole, or that it may be, or that something is missing."""
+
+log = logging.getLogger("khoros_analytics")
+
+
+class _UnverifiedError(Exception):
+    """Nothing shows that the file is whole, and its host always ends it at the same byte."""
 
 
 class Source(Protocol):
     """Where the bytes come from."""
 
     def open(self, headers: Mapping[str, str]) -> AbstractContextManager[StreamedResponse]:
-        """Ask for the file; the answer is a 200, 206 or 416."""
+        """Ask for the file; the answer is a 200, 203, 206, 412 or 416."""
         ...
 
 
@@ -49,9 +63,17 @@ class Transfer:
 
     part: PartialFile
     max_bytes: int | None = None
+    ending: Callable[[Path], Ending] = lambda _: "possible"
+    accept_unverified: bool = False
     _size: int = field(init=False)
     _furthest: int = field(init=False)
     _interrupted: bool = field(init=False, default=False)
+    _doubt: Ending | None = field(init=False, default=None)
+    _ragged: bool = field(init=False, default=False)
+    _ranges: bool = field(init=False, default=True)
+    _ends: list[int] = field(init=False, factory=list)
+    _announced: dict[str | None, int] = field(init=False, factory=dict)
+    _named: dict[str, str] = field(init=False, factory=dict)
 
     def __attrs_post_init__(self) -> None:
         self._size = self._furthest = self.part.recall()
@@ -64,10 +86,11 @@ class Transfer:
 
     def headers(self) -> dict[str, str]:
         """Return the headers that ask for the rest where that is certain to fit, else for everything."""
-        whole = {"Accept-Encoding": "identity"}
-        if not self.can_resume() or self.part.validator is None:
-            return whole
-        return {**whole, "Range": f"bytes={self._size}-", "If-Range": self.part.validator}
+        return self._range_headers() if self.can_resume() else {"Accept-Encoding": "identity"}
+
+    def _range_headers(self) -> dict[str, str]:
+        condition = {} if self.part.validator is None else {"If-Range": self.part.validator}
+        return {"Accept-Encoding": "identity", "Range": f"bytes={self._size}-", **condition}
 
     def receive(self, stream: StreamedResponse, on_progress: Callable[[], None]) -> None:
         """Write one answer's body behind what is there, or in its place.
@@ -77,16 +100,35 @@ class Transfer:
         if stream.status_code == _NOT_SATISFIABLE:
             if self._is_all(stream):
                 return
-            self._restart()
-            raise IncompleteDownloadError("the host cannot continue the file; beginning anew")
+            self._begin_anew("the host cannot continue the file; beginning anew")
+        if stream.status_code == _PRECONDITION_FAILED:
+            self._begin_anew("the host has another version of the file by now; beginning anew")
+        span = None
         if stream.status_code == _PARTIAL:
-            self._check_range(stream)
+            span = self._check_range(stream)
         else:
-            self._restart()
-            total = None if stream.encoding else stream.framing.length
-            self.part.remember(None if stream.encoding else _validator(stream.headers), total)
+            self._begin(stream)
+        start = self._size
         self._copy(stream, on_progress)
+        if span is not None and self._size - start > span:
+            self._begin_anew("more of the file came than was announced; beginning anew")
+        if span is not None and self._size - start < span:
+            raise IncompleteDownloadError(
+                f"the file ended in the middle: {self._size - start:,} bytes came of the {span:,} that were announced"
+            )
         self._check_end(stream)
+
+    def _begin(self, stream: StreamedResponse) -> None:
+        """Note what the first answer, or the first of another version, says about the file."""
+        self._restart()
+        validator = None if stream.encoding else _validator(stream.headers)
+        total = None if stream.encoding else stream.framing.length
+        if total is not None:
+            self._announced[validator] = total
+        elif validator is not None:
+            total = self._announced.get(validator)
+        self._named = {name: stream.headers[name] for name in _VERSION if name in stream.headers}
+        self.part.remember(validator, total)
 
     def _copy(self, stream: StreamedResponse, on_progress: Callable[[], None]) -> None:
         start, poor = self._size, self._interrupted
@@ -102,7 +144,8 @@ class Transfer:
             if self.part.total is not None and self._size > self.part.total:
                 break  # it need not end at all
 
-    def _check_range(self, stream: StreamedResponse) -> None:
+    def _check_range(self, stream: StreamedResponse) -> int | None:
+        """Return how many bytes a part should have; an IncompleteDownloadError where it is not the next one."""
         unit, _, rest = stream.headers.get("Content-Range", "").partition(" ")
         span, _, total = rest.partition("/")
         fits = (
@@ -113,13 +156,16 @@ class Transfer:
         )
         known = self.part.total
         if not fits or self._is_another(stream) or (known is not None and total not in ("*", str(known))):
-            self._restart()
-            raise IncompleteDownloadError("the rest of the file does not fit what had arrived; beginning anew")
+            self._begin_anew("the rest of the file does not fit what had arrived; beginning anew")
         if known is None:
             self.part.remember(self.part.validator, _parse_length(total))
+        last = _parse_length(span.partition("-")[2])
+        return None if last is None else last - self._size + 1
 
     def _is_another(self, stream: StreamedResponse) -> bool:
         """Return whether a rest names another version than what had arrived: not every host heeds If-Range."""
+        if any(stream.headers.get(name, value) != value for name, value in self._named.items()):
+            return True
         validator = self.part.validator or ""
         named = stream.headers.get("ETag" if validator.startswith('"') else "Last-Modified")
         return named is not None and named != validator
@@ -127,7 +173,8 @@ class Transfer:
     def _is_all(self, stream: StreamedResponse) -> bool:
         """Return whether there is no rest: all had arrived, and the host would have sent another version whole."""
         unit, _, total = stream.headers.get("Content-Range", "").partition(" */")
-        return self._size > 0 and unit == "bytes" and self._size == self.part.total == _parse_length(total)
+        known = self._size if self.part.total is None else self.part.total
+        return self._size > 0 and unit == "bytes" and self._size == known == _parse_length(total)
 
     def _check_chunk(self, chunk: bytes, stream: StreamedResponse) -> None:
         content_type = stream.headers.get("Content-Type", "").partition(";")[0].strip().lower()
@@ -156,24 +203,78 @@ class Transfer:
             if size > total:
                 self._restart()
             raise IncompleteDownloadError(f"{size:,} bytes came where {total:,} were announced")
-        if total is None and stream.framing.kind == "close" and not stream.encoding and not self._looks_whole():
-            self._restart()
-            raise IncompleteDownloadError("the file ended in the middle: the host announced no length and closed early")
+        announced = stream.framing.kind in ("chunked", "length") or stream.encoding
+        if total is not None or (announced and stream.status_code != _PARTIAL):
+            return
+        self._ragged = stream.ragged
+        ending = self.ending(self.part.path)
+        if self._size < self._announced.get(self.part.validator, 0):
+            ending = "open"
+        if ending == "open" or (ending == "possible" and stream.framing.kind != "foreign"):
+            self._doubt = ending
 
-    def _looks_whole(self) -> bool:
-        """Judge by the content, since nothing else tells: an array is closed, and so is every quote."""
-        with map_os_errors(self.part.path, "cannot be read"):
-            file = self.part.file
-            file.seek(0)
-            head = file.read(_TAIL_SIZE).removeprefix(b"\xef\xbb\xbf").lstrip()[:1]
-            if head in (b"[", b"{"):
-                file.seek(max(0, self._size - _TAIL_SIZE))
-                return file.read(_TAIL_SIZE).rstrip()[-1:] == (b"]" if head == b"[" else b"}")
-            file.seek(0)
-            quotes = 0
-            while chunk := file.read(_CHUNK_SIZE):
-                quotes += chunk.count(b'"')
-            return quotes % 2 == 0
+    def in_doubt(self) -> bool:
+        """Return whether all came that was announced, but it is still to be asked whether that is the file."""
+        return self._doubt is not None
+
+    def settle(self, source: Source, on_progress: Callable[[], None]) -> None:
+        """Ask once whether anything follows, where the content leaves a doubt."""
+        if self._ranges:
+            try:
+                with source.open(self._range_headers()) as stream:
+                    self._settle_by(stream, on_progress)
+            except (RequestRejectedError, ServerError) as error:
+                if isinstance(error, ServerError) and error.status_code not in _NO_RANGES:
+                    raise
+                self._ranges = False
+        if not self._ranges and self._doubt is not None:
+            self._settle_alone()
+
+    def _settle_by(self, stream: StreamedResponse, on_progress: Callable[[], None]) -> None:
+        if stream.status_code == _NOT_SATISFIABLE:
+            total = _parse_length(stream.headers.get("Content-Range", "").partition(" */")[2])
+            if total == self._size or (total is None and self._doubt == "possible" and not self._ragged):
+                self._doubt = None
+            elif total is None:
+                self._ranges = False
+            else:
+                self._begin_anew("the host has more or less of the file than it sent; beginning anew")
+        elif stream.status_code == _PARTIAL and self.part.validator is not None:
+            self._doubt = None
+            self.receive(stream, on_progress)
+        elif stream.status_code == _PARTIAL and stream.framing.length == 0:
+            self._doubt = None
+        elif stream.status_code in (_PARTIAL, _PRECONDITION_FAILED):
+            self._begin_anew("the host has more of the file than it sent; beginning anew")
+        elif stream.framing.length == self._size and not stream.encoding and not self._is_another(stream):
+            self._doubt = None
+        elif stream.framing.length is not None and not stream.encoding:
+            self._begin_anew("the file ended in the middle: now the host announces another length")
+        else:
+            self._ranges = False
+
+    def _settle_alone(self) -> None:
+        """Decide without the host: what may be whole is taken, and what ends thrice at one byte if asked for."""
+        doubt, self._doubt = self._doubt, None
+        if doubt == "possible" and not self._ragged:
+            log.warning(
+                "the file was taken as it came, with %s bytes: its host announces no length and cannot send parts, so "
+                "whether rows are missing behind the last one cannot be known",
+                f"{self._size:,}",
+            )
+            return
+        self._ends.append(self._size)
+        if len(self._ends) >= _SURE_AFTER and len(set(self._ends[-_SURE_AFTER:])) == 1:
+            if not self.accept_unverified:
+                raise _UnverifiedError(self._size)
+            log.warning("the file was taken unverified, as asked for, with %s bytes", f"{self._size:,}")
+            return
+        self._begin_anew("the file ended in the middle: the host announced no length and closed early")
+
+    def _begin_anew(self, why: str) -> NoReturn:
+        self._doubt = None
+        self._restart()
+        raise IncompleteDownloadError(why)
 
     def _restart(self) -> None:
         self.part.restart()
@@ -192,18 +293,24 @@ def download(
     deadline: Deadline,
     retries: int,
     max_bytes: int | None = None,
+    ending: Callable[[Path], Ending],
+    accept_unverified: bool = False,
 ) -> None:
     """Fill a partial file until it is whole, however often that breaks off before the deadline.
 
     A body that breaks is resumed where it broke when the host can do that, and begun anew when it cannot. Failures are
     counted from the last progress on. When it ends early, also by an error from outside, what has arrived is kept if
-    the next download can resume it.
+    the next download can resume it. ``ending`` judges by the content where nothing else announces the end; a file that
+    it doubts, and that ends at the same byte again and again, is taken with ``accept_unverified``.
     """
-    transfer = Transfer(part, max_bytes)
+    transfer = Transfer(part, max_bytes, ending, accept_unverified)
 
     def attempt() -> None:
-        with source.open(transfer.headers()) as stream:
-            transfer.receive(stream, failures.progress)
+        if not transfer.in_doubt():
+            with source.open(transfer.headers()) as stream:
+                transfer.receive(stream, failures.progress)
+        while transfer.in_doubt():
+            transfer.settle(source, failures.progress)
 
     try:
         repeat(
@@ -215,6 +322,12 @@ def download(
             failures=failures,
             patient=True,
         )
+    except _UnverifiedError as error:
+        raise IncompleteDownloadError(
+            f"the file ended {_SURE_AFTER} times after {error.args[0]:,} bytes, but nothing shows that it is whole: "
+            "its host announces no length, and it looks cut off; if it is whole, "
+            "download(accept_unverified=True) takes it"
+        ) from None
     except BaseException as error:
         if isinstance(error, JobTimeoutError) and failures.last:
             error.add_last_attempt(str(failures.last))

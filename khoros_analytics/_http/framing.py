@@ -2,6 +2,7 @@
 
 import http.client
 import re
+import ssl
 from collections.abc import Callable, Sequence
 from typing import Any, Literal, NoReturn, cast
 
@@ -23,9 +24,12 @@ class FramingError(http.client.HTTPException):
 
 @frozen
 class Framing:
-    """What announces the end of a body: its last chunk, its length in bytes, or nothing but the connection's end."""
+    """What announces the end of a body: its last chunk, its length in bytes, or nothing but the connection's end.
 
-    kind: Literal["chunked", "length", "close"]
+    ``foreign`` is a body that came from elsewhere than a connection, such as a cache, which knows its own end.
+    """
+
+    kind: Literal["chunked", "length", "close", "foreign"]
     length: int | None = None
 
 
@@ -73,8 +77,12 @@ class StrictResponse(http.client.HTTPResponse):
 
     The library's own drops every header behind a damaged one, knows only the exact word ``chunked``, and reads ``1_0``
     as a number; whatever comes then counts as a whole body.
+
+    Attributes:
+        ragged: Whether the connection ended without TLS saying so, where nothing else announces the end.
     """
 
+    ragged = False
     fp: Any
     chunk_left: int | None
     _close_conn: Callable[[], None]
@@ -108,9 +116,23 @@ class StrictResponse(http.client.HTTPResponse):
         self.length = framing.length
         if framing.kind == "close":
             self.will_close = True
-            # Somebody who cuts the connection cannot say goodbye in TLS: nothing else tells that from the end.
             if hasattr(self._socket, "suppress_ragged_eofs"):
-                self._socket.suppress_ragged_eofs = False
+                self._watch_end(self._socket)
+
+    def _watch_end(self, connection: Any) -> None:
+        """Note whether TLS says goodbye: somebody who cuts it cannot, and nothing else tells that from the end."""
+        connection.suppress_ragged_eofs = False
+        receive = connection.recv_into
+
+        def recv_into(*arguments: Any) -> int:
+            try:
+                size: int = receive(*arguments)
+            except ssl.SSLEOFError:
+                self.ragged = True
+                return 0
+            return size
+
+        connection.recv_into = recv_into
 
     def _get_chunk_left(self) -> int | None:
         """Return how much of this chunk is left, or None behind the last one; the library passes over what is wrong."""

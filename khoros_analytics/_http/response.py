@@ -2,7 +2,6 @@
 
 import io
 import socket
-import ssl
 import zlib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -18,8 +17,8 @@ from .._clock import Deadline
 from .._protocol.messages import Reply
 from .._protocol.replies import parse_retry_after
 from ..errors import JobTimeoutError, TransportError, UnexpectedReplyError
-from .connections import causes, root_cause
-from .framing import Framing, framing_of
+from .connections import root_cause
+from .framing import Framing, StrictResponse, framing_of
 from .redaction import Redactor, redact_urllib3_logs
 
 __all__ = ["StreamedResponse", "body_of"]
@@ -83,7 +82,6 @@ class StreamedResponse:
         host: Who answered.
         subject: What messages call the call.
         framing: What announces the end of its body.
-        ragged: Whether the connection ended without TLS saying so, where nothing else announces the end.
     """
 
     status_code: int
@@ -96,13 +94,17 @@ class StreamedResponse:
     _redact: Redactor = field(alias="redact", repr=False)
     subject: str = field(repr=False)
     framing: Framing = _UNANNOUNCED
-    ragged: bool = field(default=False, init=False)
     _expired: bool = field(default=False, init=False, repr=False)
     _inflater: Inflater | None = field(default=None, init=False, repr=False)
 
     def __attrs_post_init__(self) -> None:
         if self.encoding in ENCODINGS:
             self._inflater = Inflater()
+
+    @property
+    def ragged(self) -> bool:
+        """Whether the connection ended without TLS saying so, where nothing else announces the end."""
+        return bool(getattr(getattr(self._raw, "_original_response", None), "ragged", False))
 
     @property
     def encoding(self) -> str:
@@ -148,8 +150,7 @@ class StreamedResponse:
             # A reader that the alarm woke may trip over anything.
             if not self._expired and not isinstance(error, _BROKEN_BODY):
                 raise
-            self.ragged = self.framing.kind == "close" and _is_ragged(error)
-            broken = "" if self.ragged else root_cause(error, self._redact)
+            broken = root_cause(error, self._redact)
         if self._expired or self._deadline.passed():
             raise JobTimeoutError(f"{self.subject}: the time was up while reading from {self.host}")
         if broken:
@@ -195,11 +196,6 @@ class StreamedResponse:
                 raw._fp.fp.raw._sock.shutdown(socket.SHUT_RD)  # noqa: SLF001
 
 
-def _is_ragged(error: BaseException) -> bool:
-    """Return whether TLS ended without its closing message."""
-    return any(isinstance(cause, ssl.SSLEOFError) for cause in causes(error))
-
-
 def body_of(response: Response) -> tuple[Any, Mapping[str, str], Framing]:
     """Return an answer's body to be read, its headers, and what announces its end; a FramingError where none can.
 
@@ -207,6 +203,8 @@ def body_of(response: Response) -> tuple[Any, Mapping[str, str], Framing]:
     """
     raw, headers = response.raw, response.headers
     framing = _framing(raw, headers)
+    if framing.kind == "close" and not isinstance(getattr(raw, "_original_response", None), StrictResponse):
+        framing = Framing("foreign")
     content: Any = getattr(response, "_content", False)
     if content is False and isinstance(getattr(raw, "_body", None), bytes):
         content = raw.data

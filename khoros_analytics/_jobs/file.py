@@ -15,6 +15,7 @@ from .._frames.arrow_reader import ExportFile
 from .._frames.column_types import SchemaHints
 from .._http.download import download
 from .._http.retry import FailuresInARow
+from .._rows.ending import ending_of
 from .._rows.source import Format
 from .._storage.atomic import SavedFile, check_target, commit, copy, resolve_target
 from .._storage.partial import map_os_errors, open_partial
@@ -56,7 +57,14 @@ class JobFile:
     def __repr__(self) -> str:
         return f"<JobFile of {self._remote.subject}>"
 
-    def download(self, path: str | os.PathLike[str] | None, *, overwrite: bool, deadline: Deadline) -> Path:
+    def download(
+        self,
+        path: str | os.PathLike[str] | None,
+        *,
+        overwrite: bool,
+        deadline: Deadline,
+        accept_unverified: bool = False,
+    ) -> Path:
         """Have the file in the place that the caller names, and return that place."""
         with self._remote.detaching(), self._one_at_a_time(deadline):
             target = resolve_target(path, self.name())
@@ -64,7 +72,11 @@ class JobFile:
                 check_target(target, overwrite=overwrite)
                 began = self._remote.age()
                 saved = self._fetch(
-                    target, overwrite=overwrite, deadline=deadline, announce=self._remote.recorder.complete
+                    target,
+                    overwrite=overwrite,
+                    deadline=deadline,
+                    announce=self._remote.recorder.complete,
+                    accept_unverified=accept_unverified,
                 )
                 self._saved[saved.path] = saved
                 self._remote.recorder.saved(saved)
@@ -141,7 +153,13 @@ class JobFile:
         return temporary
 
     def _fetch(
-        self, target: Path, *, overwrite: bool, deadline: Deadline, announce: Callable[[SavedFile], object]
+        self,
+        target: Path,
+        *,
+        overwrite: bool,
+        deadline: Deadline,
+        announce: Callable[[SavedFile], object],
+        accept_unverified: bool = False,
     ) -> SavedFile:
         there = self._find()
         if there:
@@ -158,6 +176,8 @@ class JobFile:
                 deadline=deadline,
                 retries=remote.transport.retries,
                 max_bytes=remote.account.max_bytes,
+                ending=lambda path: ending_of(path, self.format()),
+                accept_unverified=accept_unverified,
             )
             return commit(part, overwrite=overwrite, announce=announce)
 

@@ -137,7 +137,12 @@ class Job(ReadMethods):
         return self
 
     def download(
-        self, path: str | os.PathLike[str] | None = None, *, overwrite: bool = False, timeout: float | None = None
+        self,
+        path: str | os.PathLike[str] | None = None,
+        *,
+        overwrite: bool = False,
+        timeout: float | None = None,
+        accept_unverified: bool = False,
     ) -> Path:
         """Wait until the file is ready, and save it. The file is there whole, or not at all.
 
@@ -149,6 +154,8 @@ class Job(ReadMethods):
                 not given.
             overwrite: Whether another file that is there may be replaced.
             timeout: How long all of it may take, in seconds; 6 hours when not given.
+            accept_unverified: Whether a file that looks cut off is taken, if its host announces no length and ends it
+                at the same byte three times.
 
         Returns:
             The absolute path of the file.
@@ -157,7 +164,7 @@ class Job(ReadMethods):
             TargetExistsError: Another file is there.
             TargetError: There is no such folder, it is read-only, or the disk is full.
             DownloadExpiredError: The server has dropped the file; it keeps one for 24 hours.
-            IncompleteDownloadError: The file did not arrive whole, again and again.
+            IncompleteDownloadError: The file did not arrive whole, again and again, or nothing shows that it is whole.
             JobFailedError: The server gave the export up.
             JobTimeoutError: The time is over.
             ApiError: The server answers with something else.
@@ -169,8 +176,9 @@ class Job(ReadMethods):
         """
         deadline = self._remote.deadline(timeout)
         checked("overwrite", as_flag, overwrite)
+        unverified = checked("accept_unverified", as_flag, accept_unverified)
         with self._errors_about_this():
-            return self._file.download(path, overwrite=overwrite, deadline=deadline)
+            return self._file.download(path, overwrite=overwrite, deadline=deadline, accept_unverified=bool(unverified))
 
     def restart(self) -> "Job":
         """Start a new export with the same arguments; this job stays as it is.

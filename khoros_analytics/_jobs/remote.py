@@ -275,7 +275,7 @@ class RemoteFile:
 
     @contextmanager
     def open(self, headers: Mapping[str, str]) -> Iterator[StreamedResponse]:
-        """Ask for the file; the answer is a 200, 206 or 416, and anything else an error."""
+        """Ask for the file; the answer is a 200, 203, 206, 412 or 416, and anything else an error."""
         remote, transport = self._remote, self._remote.transport
         if self._deadline.passed():
             raise JobTimeoutError(
@@ -286,7 +286,9 @@ class RemoteFile:
         with transport.stream(call, self._deadline, remote.history) as response:
             if response.status_code in (401, 403, 404, 410):
                 self._renew(call, response)
-            if response.status_code not in (200, 203, 206, 416):
+            if response.status_code not in (200, 203, 206, 416) and not (
+                response.status_code == 412 and "Range" in headers
+            ):
                 reply = response.read_reply()
                 if _says_expired(reply) and not response.is_api:
                     self._renew(call, response)

@@ -14,7 +14,7 @@ from attrs import define, frozen
 from ..errors import ExportFormatError
 from .source import ExportSource
 
-__all__ = ["Header", "csv_records", "csv_rows", "read_header"]
+__all__ = ["Header", "csv_records", "csv_rows", "has_width", "read_header"]
 
 _BLOCK_SIZE = 1 << 17
 _MAX_HEADER_SIZE = 1 << 20
@@ -82,6 +82,13 @@ def csv_rows(source: ExportSource) -> Iterator[dict[str, str | None]]:
         pairs = zip(names, record)  # noqa: B905 - they are as many; to have that checked again is dear
         row.update(compress(pairs, record) if isinstance(record, list) else pairs)
         yield row
+
+
+def has_width(line: bytes, header: Header) -> bool:
+    """Return whether a line is a row by itself, with as many fields as the header."""
+    with suppress(_UnfinishedError, _BrokenError, UnicodeDecodeError):
+        return len(_quoted(line.decode(), enumerate([]), header.delimiter)) == len(header.names)
+    return False
 
 
 @define

@@ -15,7 +15,7 @@ from attrs import evolve, frozen
 
 from ..errors import ExportFormatError, ParameterError
 
-__all__ = ["ExportSource", "Format", "PeekableReader", "open_export"]
+__all__ = ["ExportSource", "Format", "PeekableReader", "open_export", "unpacked"]
 
 Format = Literal["csv", "json"]
 
@@ -119,6 +119,18 @@ def _name_of(stream: IO[bytes]) -> str:
 
 
 def _content(reader: PeekableReader, name: str, format: Format | None) -> ExportSource:
+    reader, skipped = unpacked(reader, name)
+    head = reader.peek(_SNIFF_SIZE).lstrip(b" \t\r\n")
+    if not head and len(reader.peek(_SNIFF_SIZE)) < _SNIFF_SIZE:
+        raise ExportFormatError(f"{name} is empty: there is not even a header", offset=0)
+    found = format or ("json" if head[:1] in (b"[", b"{") else "csv")
+    if problem := _problem(head, found):
+        raise ExportFormatError(f"{name} {problem}", offset=0)
+    return ExportSource(reader, found, name, skipped)
+
+
+def unpacked(reader: PeekableReader, name: str) -> tuple[PeekableReader, int]:
+    """Return a file's text in UTF-8, and how many bytes of a byte order mark were taken off it."""
     if reader.peek(2) == _GZIP:
         reader = _unzipped(reader, name)
     encoding = next((encoding for mark, encoding in _MARKS if reader.peek(4).startswith(mark)), None)
@@ -127,13 +139,7 @@ def _content(reader: PeekableReader, name: str, format: Format | None) -> Export
     skipped = 0
     if reader.peek(3) == codecs.BOM_UTF8:
         skipped = len(reader.read(3))
-    head = reader.peek(_SNIFF_SIZE).lstrip(b" \t\r\n")
-    if not head and len(reader.peek(_SNIFF_SIZE)) < _SNIFF_SIZE:
-        raise ExportFormatError(f"{name} is empty: there is not even a header", offset=0)
-    found = format or ("json" if head[:1] in (b"[", b"{") else "csv")
-    if problem := _problem(head, found):
-        raise ExportFormatError(f"{name} {problem}", offset=0)
-    return ExportSource(reader, found, name, skipped)
+    return reader, skipped
 
 
 def _problem(head: bytes, format: Format) -> str:

@@ -1,0 +1,105 @@
+"""Whether a file ends where an export does, for files of which nothing else tells."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Literal
+
+from ..errors import ExportFormatError
+from .csv_reader import csv_records, has_width, read_header
+from .source import ExportSource, Format, PeekableReader, unpacked
+
+__all__ = ["Ending", "ending_of"]
+
+Ending = Literal["closed", "possible", "open"]
+"""Whether it is certain that no more belongs to a file, or possible, or certain that something is missing.
+
+What reads as missing may yet be all there is: nothing makes a CSV file end its last line.
+"""
+
+_CHUNK_SIZE = 1 << 20
+_TAIL_SIZE = 1 << 16
+_LINE_ENDS = (b"\n", b"\r")
+
+
+def ending_of(path: Path, format: Format | None) -> Ending:
+    """Judge a file by its content: gzip by its trailer, JSON by its last bracket, CSV by its quotes and last line."""
+    try:
+        with _opened(path) as (reader, packed, skipped):
+            head = reader.peek(_TAIL_SIZE).lstrip(b" \t\r\n")
+            if head[:1] in (b"[", b"{"):
+                return "closed" if _is_closed(_chunks(reader)) else "open"
+            if packed or format != "csv":
+                for _ in _chunks(reader):
+                    pass
+                return "closed" if packed else "possible"
+            return "possible" if _lines_end(ExportSource(reader, "csv", path.name, skipped), head, path) else "open"
+    except ExportFormatError:
+        return "open"
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[tuple[PeekableReader, bool, int]]:
+    with path.open("rb", buffering=0) as file:
+        raw = PeekableReader(lambda size: file.read(size) or b"")
+        packed = raw.peek(2) == b"\x1f\x8b"
+        reader, skipped = unpacked(raw, path.name)
+        yield reader, packed, skipped
+
+
+def _chunks(reader: PeekableReader) -> Iterator[bytes]:
+    while chunk := reader.read(_CHUNK_SIZE):
+        yield chunk
+
+
+def _is_closed(chunks: Iterator[bytes]) -> bool:
+    """Return whether every bracket outside of texts is closed at the end of a JSON file."""
+    depth, inside, held = 0, 0, b""
+    for piece in chunks:
+        chunk = held + piece
+        held = b"\\" if (len(chunk) - len(chunk.rstrip(b"\\"))) % 2 else b""
+        if b"\\" in chunk:
+            chunk = chunk.removesuffix(held).replace(b"\\\\", b"").replace(b'\\"', b"")
+        parts = chunk.split(b'"')
+        outside = b"".join(parts[inside::2])
+        inside = (inside + len(parts) - 1) % 2
+        depth += outside.count(b"[") + outside.count(b"{") - outside.count(b"]") - outside.count(b"}")
+    return depth == 0 and not inside
+
+
+def _lines_end(source: ExportSource, head: bytes, path: Path) -> bool:
+    """Return whether the last line ends, outside of quotes, and has as many fields as the header."""
+    try:
+        header = read_header(source)
+    except ExportFormatError:
+        return head.endswith(_LINE_ENDS)
+    quotes, tail = 0, b""
+    for chunk in _chunks(source.reader):
+        quotes += chunk.count(b'"')
+        tail = (tail[-_TAIL_SIZE:] + chunk)[-_TAIL_SIZE:]
+    if not (tail or head).endswith(_LINE_ENDS):
+        return False
+    line = tail.rstrip(b"\r\n")
+    line = line[max(line.rfind(end) for end in _LINE_ENDS) + 1 :]
+    if quotes % 2 == 0 and (not line or has_width(line, header)):
+        return True
+    return quotes > 0 and _reads_whole(path)
+
+
+def _reads_whole(path: Path) -> bool:
+    """Return whether the reader gets to the end: a line alone tells little where quotes hold line ends."""
+    try:
+        with _opened(path) as (reader, _, skipped):
+            source = ExportSource(reader, "csv", path.name, skipped)
+            for _record in csv_records(source, read_header(source)):
+                pass
+    except ExportFormatError as error:
+        return _is_within(path, error.offset or 0)
+    return True
+
+
+def _is_within(path: Path, offset: int) -> bool:
+    """Return whether a row that cannot be read has others behind it, so that it is not the end that is missing."""
+    with path.open("rb") as file:
+        file.seek(offset)
+        return b'"' not in (rest := file.read(_TAIL_SIZE)) and len(rest.splitlines()) > 1
