@@ -5,14 +5,16 @@ import math
 import os
 import socket
 from collections.abc import Mapping
+from copy import deepcopy
 from datetime import UTC, datetime
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from .._protocol.arguments import ExportRequest, find_report, from_json, to_json
 from .._protocol.messages import Created
 from .._storage.atomic import SavedFile
-from ..times import make_window, parse_zone
+from ..times import Window, make_window, parse_zone
 from .entries import ALIVE, Entry, EntryState
 from .process import Claimant, Process
 from .token import JobIdentity
@@ -91,7 +93,8 @@ def _read(row: Mapping[str, Any]) -> Entry:
     state = EntryState(row["state"])
     window = make_window(_whole(row["start_ms"]), _whole(row["end_ms"]), parse_zone(_text(row["zone"])))
     str(window)  # an error for moments that no calendar has
-    request = from_json(find_report(row["report"]), window, json.loads(_text(row["arguments"])))
+    known = _arguments(_text(row["report"]), _text(row["arguments"]))
+    request = ExportRequest(find_report(row["report"]), window, deepcopy(known))
     identity = None
     if row["workflow_id"] is not None:
         created = Created(_text(row["workflow_id"]), _text(row["run_id"]))
@@ -103,6 +106,12 @@ def _read(row: Mapping[str, Any]) -> Entry:
         saved = SavedFile(_path(row["file"]), _whole(row["file_size"]), _whole(row["file_modified_ns"]))
     ready_at = None if row["ready_at"] is None else _moment(row["ready_at"])
     return Entry(row["id"], _text(row["mark"]), request, state, _claimant(row), identity, ready_at, saved)
+
+
+@lru_cache(maxsize=256)
+def _arguments(report: str, text: str) -> dict[str, object]:
+    """Return what was asked for; most lines ask for the same with another window."""
+    return from_json(find_report(report), Window(0, 0), json.loads(text)).arguments
 
 
 def _claimant(row: Mapping[str, Any]) -> Claimant:
