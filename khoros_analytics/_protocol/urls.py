@@ -76,9 +76,15 @@ class BaseUrl:
         return Target(f"{self.origin}{self.folder}{rest}{query}", is_api=True)
 
     def redirect(self, current: str, location: str) -> Target:
-        """Decide on a redirect; only one that stays at the base URL's origin keeps the credentials."""
+        """Decide on a redirect; only one that stays at the base URL's origin keeps the credentials.
+
+        A file host that leads back to the API is not followed: two reports are started by GET.
+        """
         parts = self._safe(_joined(current, location))
-        if _origin(parts) == self.origin:
+        if _origin(parts) == self.origin and self._api_path(parts.path):
+            start = _split(current)
+            if start is None or _origin(start) != self.origin:
+                raise UntrustedUrlError("another host redirects back to the API; it was not followed")
             return self.target(parts.geturl())
         return Target(parts.geturl(), is_api=False)
 

@@ -235,10 +235,12 @@ def test_untrusted_redirect(location):
 
 
 def test_redirect_from_elsewhere_back_home():
-    """A relative redirect of another host stays there: only where it leads counts, not where it began."""
+    """A relative redirect of another host stays there, and one that leads back to the API is not followed."""
     base = BaseUrl.parse(HOME)
     assert not base.redirect("https://files.example/a", "/api/public/x").is_api
-    assert base.redirect("https://files.example/a", f"{HOME}/api/public/x").is_api
+    assert not base.redirect("https://files.example/a", f"{HOME}/files/x").is_api
+    with pytest.raises(UntrustedUrlError, match="back to the API"):
+        base.redirect("https://files.example/a", f"{HOME}/api/public/x")
 
 
 # Pieces out of which an attacker would build a URL, beside plain text.
