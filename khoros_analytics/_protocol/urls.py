@@ -80,7 +80,7 @@ class BaseUrl:
 
         A file host that leads back to the API is not followed: two reports are started by GET.
         """
-        parts = self._safe(_joined(current, location))
+        parts = self._safe(_joined(current, _encoded(location)))
         if _origin(parts) == self.origin and self._api_path(parts.path):
             start = _split(current)
             if start is None or _origin(start) != self.origin:
@@ -105,6 +105,16 @@ class BaseUrl:
         if "@" in parts.netloc:
             raise UntrustedUrlError("the server named a URL with a user in it; it was not followed")
         return parts
+
+
+def _encoded(location: str) -> str:
+    """Percent-encode blanks and letters, as browsers do; headers come as Latin-1, whatever their bytes mean."""
+    text = location.strip(" ")
+    try:
+        raw = text.encode("latin-1")
+    except UnicodeEncodeError:
+        raw = text.encode("utf-8", "surrogatepass")
+    return "".join(f"%{byte:02X}" if byte == 0x20 or byte >= 0x80 else chr(byte) for byte in raw)
 
 
 def _joined(current: str, location: str) -> str:

@@ -234,6 +234,19 @@ def test_untrusted_redirect(location):
         BaseUrl.parse(HOME).redirect(f"{HOME}/api/public/a", location)
 
 
+@pytest.mark.parametrize(
+    ("location", "url"),
+    [
+        ("https://files.example/a b?c=d e", "https://files.example/a%20b?c=d%20e"),
+        ("https://files.example/\u00c3\u00bc%2f", "https://files.example/%C3%BC%2f"),
+        ("  https://files.example/x ", "https://files.example/x"),
+    ],
+)
+def test_redirects_with_blanks_and_letters(location, url):
+    """Blanks and letters in a Location are percent-encoded byte by byte; what is encoded already stays as it is."""
+    assert BaseUrl.parse(HOME).redirect(f"{HOME}/api/public/a", location) == Target(url, is_api=False)
+
+
 def test_redirect_from_elsewhere_back_home():
     """A relative redirect of another host stays there, and one that leads back to the API is not followed."""
     base = BaseUrl.parse(HOME)
