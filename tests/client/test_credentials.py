@@ -197,7 +197,7 @@ def test_nothing_is_written_down(run, folder, journal, caplog, settings):
     world.sandbox.fail("file", faults.Cut(0.6))
     world.sandbox.fail("file", faults.HttpStatus(503), times=None)
     with pytest.raises(KhorosError) as caught:
-        job.download(folder)
+        job.download(folder, timeout=30)
 
     texts = [f"{client!r} {job!r} {client.jobs()!r} {client.jobs()._repr_html_()} {job.token} {job.history!r}"]
     texts += [f"{caught.value} {caught.value!r} {vars(caught.value)!r} {pickle.dumps(caught.value)!r}", caplog.text]

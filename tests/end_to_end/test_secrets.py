@@ -140,7 +140,7 @@ PROVOKED = [
 def act(world, phase, folder):
     if phase == "teams":
         return world.client.teams()
-    return world.start().download(folder, timeout=2000)
+    return world.start().download(folder, timeout=700)
 
 
 @pytest.mark.parametrize(("phase", "fault"), PROVOKED, ids=[f"{phase}-{fault}" for phase, fault in PROVOKED])

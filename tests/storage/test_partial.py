@@ -21,7 +21,7 @@ def fail_at(world, at, target, job=None, **options):
     world.sandbox.fail("file", faults.Cut(at))
     world.sandbox.fail("file", faults.HttpStatus(503), times=None)
     with pytest.raises(KhorosError):
-        job.download(target, **options)
+        job.download(target, timeout=30, **options)
     world.sandbox.heal()
     return job
 
@@ -70,7 +70,7 @@ def test_whatever_ends_it(run, folder, fault):
     world.sandbox.fail("file", faults.Cut(3 * PIECE))
     world.sandbox.fail("file", fault, times=None)
     with pytest.raises(KhorosError):
-        job.download(folder)
+        job.download(folder, timeout=30)
     world.sandbox.heal()
 
     assert job.download(folder).read_bytes() == world.content()
@@ -378,7 +378,7 @@ def test_a_part_that_is_the_file(run, folder):
     world.sandbox.fail("file", faults.HttpStatus(503), times=None)
 
     with pytest.raises(KhorosError):
-        job.download(folder / "file.csv")
+        job.download(folder / "file.csv", timeout=30)
     assert (folder / "archived.csv").read_bytes() == world.content()
 
     world.sandbox.heal()
