@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from attrs import frozen
+from attrs import field, frozen
 
 from .._protocol.arguments import ExportRequest, find_report, from_json, to_json
 from .._protocol.messages import Created
@@ -21,6 +21,10 @@ _ANY_PREFIX = "khoros"
 _UTC = ZoneInfo("UTC")
 
 
+def _to_milliseconds(seconds: float) -> float:
+    return round(seconds, 3)
+
+
 @frozen
 class JobIdentity:
     """What a token holds.
@@ -28,12 +32,13 @@ class JobIdentity:
     Attributes:
         request: What was asked for.
         created: The ids that the server gave. The status URL is left behind: it carries the company key.
-        started: When the export was started, in seconds since 1970 UTC.
+        started: When the export was started, in seconds since 1970 UTC, to the millisecond: the same number in
+            memory, in the journal and in a token, so that a job has one token wherever it is written down.
     """
 
     request: ExportRequest
     created: Created
-    started: float
+    started: float = field(converter=_to_milliseconds)
 
 
 def write_token(job: JobIdentity, account: str) -> str:
@@ -44,7 +49,7 @@ def write_token(job: JobIdentity, account: str) -> str:
         job.request.report.name,
         job.created.workflow_id,
         job.created.run_id,
-        round(job.started, 3),
+        job.started,
         [window.start_ms, window.end_ms, window.zone],
         to_json(job.request.arguments),
     ]

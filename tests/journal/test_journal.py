@@ -462,6 +462,17 @@ def test_a_token_finds_the_line(world, connect, journal, folder):
     assert world.start(client=connect()).reattached
 
 
+@pytest.mark.parametrize("fraction", [0.0005, 0.0024997, 0.0054999, 0.9999996])
+def test_one_token_from_memory_and_from_the_journal(world, connect, fraction):
+    """A job has one token, whether it was started here or read from the journal, whatever the clock said."""
+    world.clock.sleep(fraction)
+    job = world.start(client=connect())
+    found = world.start(client=connect())
+
+    assert found.reattached
+    assert found.token == job.token
+
+
 # --- at once ------------------------------------------------------------------------------------------------------
 
 

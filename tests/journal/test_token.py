@@ -65,7 +65,7 @@ identities = st.builds(
     st.timezone_keys(),
     st.dictionaries(texts.map("x{}".format), texts | st.lists(texts, min_size=2, max_size=3), max_size=5),
     st.tuples(st.text(min_size=1), st.text(min_size=1)),
-    st.integers(0, 4 * 10**12).map(lambda milliseconds: milliseconds / 1000),
+    st.floats(0, 4e9) | st.sampled_from([1764.3794997, 1551441600.3794997, 1551441600.0005]),
 )
 
 
