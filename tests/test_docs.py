@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from sybil import Sybil
-from sybil.parsers.rest import DocTestParser, PythonCodeBlockParser
+from sybil import Example, Sybil
+from sybil.parsers.rest import CodeBlockParser, DocTestParser, PythonCodeBlockParser
 
 import khoros_analytics
 from khoros_analytics import Client
@@ -19,7 +19,6 @@ from khoros_analytics.sandbox import Sandbox
 
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.rst", *sorted((ROOT / "docs").glob("*.rst"))]
-SYBIL = Sybil(parsers=[DocTestParser(doctest.ELLIPSIS), PythonCodeBlockParser()])
 VARIABLES = {"USERNAME": "username", "PASSWORD": "password", "COMPANY_KEY": "company_key", "URL": "base_url"}
 # The one starts a server when it is imported, the other is run by its path and not installed.
 NOT_IMPORTED = {"__main__", "generate"}
@@ -47,10 +46,22 @@ def sandbox(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Sandbox
 
 @pytest.mark.usefixtures("sandbox")
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_examples_of_a_page(page: Path) -> None:
-    """The examples of a page run from top to bottom, and show what really comes out."""
-    for example in SYBIL.parse(page).examples():
+def test_examples_of_a_page(page: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The examples of a page run from top to bottom, and show what really comes out, also in a block of its own."""
+
+    def compare(example: Example) -> None:
+        assert capsys.readouterr().out == str(example.parsed).rstrip() + "\n"
+
+    parsers = [DocTestParser(doctest.ELLIPSIS), PythonCodeBlockParser(), CodeBlockParser("text", compare)]
+    for example in Sybil(parsers).parse(page).examples():
         example.evaluate()
+
+
+def test_readme_opens_with_a_program() -> None:
+    """What comes first on README is a program without prompts, so it pastes anywhere, and then what it prints."""
+    text = (ROOT / "README.rst").read_text(encoding="utf-8")
+    assert re.findall(r"^\.\. code-block:: (\w+)$", text, re.MULTILINE)[:2] == ["python", "text"]
+    assert ">>>" not in text
 
 
 @pytest.mark.parametrize("example", docstring_examples(), ids=lambda example: example.name)

@@ -27,7 +27,6 @@ MAX_REPLY_SIZE = 64 * 1024 * 1024
 _CHUNK_SIZE = 64 * 1024
 _BROKEN_BODY = (HTTPError, OSError, ValueError)
 
-
 ENCODINGS = frozenset({"gzip", "x-gzip", "deflate"})
 """The content encodings that it reads."""
 _UNREADABLE = frozenset(

@@ -44,8 +44,6 @@ DEFAULT_TIMEOUT = 6 * 3600.0
 """How long a job is waited for when its caller does not say, in seconds."""
 CLOSED_WITHOUT_FILE = 600.0
 """How long a job may be CLOSED without offering a file before it counts as failed, in seconds."""
-
-
 FIRST_SIGN_OF_LIFE = 600.0
 """After how many seconds a line in the log says that a job is still running; then each time its age has doubled."""
 

@@ -159,9 +159,8 @@ class Database:
             try:
                 notes = list(waiting.notes)
                 for note in notes:
-                    with suppress(
-                        UnicodeError, OverflowError
-                    ):  # a text or number that SQLite cannot hold never will be
+                    # A text or number that SQLite cannot hold now it never will.
+                    with suppress(UnicodeError, OverflowError):
                         note.write(connection)
                 yield connection
                 connection.execute("COMMIT")
