@@ -131,7 +131,7 @@ def compare(title: str, policy: Summary, jobs: list[float]) -> None:
 
 
 def main() -> None:
-    """Watchdog all jobs, print the tables, and judge."""
+    """Watch all jobs, print the tables, and judge."""
     source = random.Random(SEED)
     wide = [run(duration, ours()) for duration in draw(JOBS, WIDE, source)]
     narrow = [job for _ in range(JOBS // LATER) for job in learning(source)]

@@ -21,7 +21,7 @@ durations = st.floats(0.01, 10**5)
 
 
 def polls(done_after, *, fastest=None, seconds=10**6, pause_first=True):
-    """Watchdog a job that is done after so many seconds; return the times of all polls, and what came of it."""
+    """Watch a job that is done after so many seconds; return the times of all polls, and what came of it."""
     clock = VirtualClock()
     born = clock.monotonic()
 
