@@ -23,15 +23,18 @@ _local = threading.local()
 
 
 class Watchdog:
-    """Ends the wait for an answer from another thread, and knows whether the request was sent.
+    """Ends the wait for an answer from another thread, and knows what is asked for and whether it was sent.
 
     A read has a timeout of its own, but all reads of an answer together have none.
 
     Attributes:
         sent: Whether a first byte of the request may have left; None as long as urllib3 was asked for no connection.
+        path: Path and query as they are asked for, or None for what requests and urllib3 make of the URL: they write
+            percent escapes anew, and a signature over the text then fails.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, path: str | None = None) -> None:
+        self.path = path
         self.sent: bool | None = None
         self._expired = False
         self._socket: socket.socket | None = None
@@ -104,6 +107,13 @@ class _WatchedConnection:
         if watchdog and not self.tunneling:
             watchdog.sent = True
         super().send(data)  # type: ignore[misc]  # urllib3's, which this is mixed into
+
+    def putrequest(self, method: str, url: str, *arguments: Any, **options: Any) -> None:
+        """Begin the request, with the path and query that it should have."""
+        watchdog = _current_watchdog()
+        # What does not begin with a slash is a whole URL, for a proxy that forwards.
+        path = watchdog.path if watchdog and url.startswith("/") else None
+        super().putrequest(method, path or url, *arguments, **options)  # type: ignore[misc]  # urllib3's, as above
 
     def getresponse(self) -> Any:
         """Note which socket is waited on."""

@@ -225,7 +225,7 @@ class Transport:
     ) -> requests.Response:
         # An environment variable would win over the session's own choice of certificates.
         verify = None if session.verify is True else session.verify
-        watchdog = Watchdog()
+        watchdog = Watchdog(None if target.is_api else target.path)
         try:
             prepared = self._prepare(call, target, first=first)
             settings = session.merge_environment_settings(target.url, {}, True, verify, None)  # noqa: FBT003

@@ -24,6 +24,12 @@ class Target:
     url: str = field(repr=False)
     is_api: bool
 
+    @property
+    def path(self) -> str:
+        """Path and query as they came, for the request line: a signature may be over this very text."""
+        parts = urlsplit(self.url)
+        return (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+
 
 @frozen
 class BaseUrl:

@@ -194,3 +194,37 @@ def test_no_redirect_without_an_address(api, connect):
         connect(retries=0).teams()
 
     assert caught.value.status_code == 302
+
+
+@pytest.mark.parametrize(
+    "link",
+    [
+        "/a%2fb%7Ec?sig=a%2fb%2Bc%3d&X=~!*'()",
+        "/a/../b//c/./d?sig=%7e%41",
+        "/100%?sig=50%zz",
+        "/[x]|{y}^`?a=[1]|{2}",
+        "?sig=1",
+    ],
+)
+@pytest.mark.parametrize("hops", [0, 1])
+def test_signed_links_byte_for_byte(serve, connect, tmp_path, link, hops):
+    """A file host is asked for the very text of the link, whether the API names it or a redirect leads there."""
+
+    def hand_out(line):
+        while line.receive():
+            line.answer("A\n1\n")
+
+    host = serve(hand_out)
+    signed = f"{host.origin}{link}"
+
+    def api(line):
+        while request := line.receive():
+            if "/download?" in request:
+                line.answer("", "302 Found", f"Location: {signed}")
+            else:
+                ready = line.server.right(request)
+                line.answer(ready if hops else ready.replace(line.server.url("download"), signed))
+
+    connect(base_url=serve(api).origin).conversation(*WINDOW).download(tmp_path / "file.csv")
+
+    assert [request.split(" ")[1] for request in host.requests] == [f"/{link.lstrip('/')}"]

@@ -14,7 +14,7 @@ from khoros_analytics._jobs.polling import Durations, pause, poll_until
 from khoros_analytics.sandbox import VirtualClock
 
 MANY = 5000
-"""More polls than any poll_until of these tests needs."""
+"""More polls than any wait of these tests needs."""
 
 ages = st.floats(0, 10**6)
 durations = st.floats(0.01, 10**5)
@@ -156,7 +156,7 @@ def test_looks_of_a_new_job():
 
 
 def test_a_job_is_new_unless_somebody_knows_better():
-    """A poll_until begins with a pause: a poll right after the start would be wasted."""
+    """A wait begins with a pause: a poll right after the start would be wasted."""
     clock = VirtualClock()
     began = clock.monotonic()
     poll_until(lambda: True, bool, sleep=clock.sleep, deadline=Deadline(clock, 100), age=lambda: 0.0)
@@ -193,7 +193,7 @@ def test_no_time(seconds, pause_first):
 
 
 def test_errors_of_a_look():
-    """An error of a poll ends the poll_until as it is."""
+    """An error of a poll ends the wait as it is."""
     clock = VirtualClock()
 
     def poll():
