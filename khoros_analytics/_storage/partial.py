@@ -67,8 +67,12 @@ class PartialFile:
         """Note which version of the original the bytes belong to, and its length in bytes, where either is known."""
         self.validator, self.total = validator, total
         text = json.dumps({"validator": validator, "total": total, "boot": _boot_id()})
-        with map_os_errors(self.path, "cannot be written"):
-            self.note.write_text(text, encoding="utf-8")
+        self.forget()  # a link in its place, too
+        with (
+            map_os_errors(self.path, "cannot be written"),
+            open(self.note, "w", encoding="utf-8", opener=_open_itself) as note,
+        ):
+            note.write(text)
 
     def recall(self) -> int:
         """Return how many bytes of an earlier try can be built upon, and position the file behind them."""
@@ -160,11 +164,21 @@ def _stem(target: Path) -> str:
     return target.name if len(name) <= _LONGEST_NAME else hashlib.sha256(name).hexdigest()
 
 
+def _open_itself(path: str | Path, flags: int) -> int:
+    """Open a file, and never what a link of that name leads to: whoever may write into the folder may put one there."""
+    return os.open(path, flags | getattr(os, "O_NOFOLLOW", 0), 0o666)
+
+
 def _open_locked(path: Path) -> BinaryIO | None:
-    """Open and lock a file, or return None when another process or thread has it."""
+    """Open and lock a file, or return None when another process or thread has it, or a link stands in its place."""
     for _ in range(_TRIES):
-        # Not tempfile: its files are for their owner alone, this one becomes an ordinary file.
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0), 0o666)
+        try:
+            # Not tempfile: its files are for their owner alone, this one becomes an ordinary file.
+            descriptor = _open_itself(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0))
+        except OSError:
+            if path.is_symlink():
+                return None
+            raise
         file = open(descriptor, "r+b", buffering=0)  # noqa: SIM115, PTH123 - a descriptor has no path; the part closes it
         try:
             locked = _lock(descriptor)

@@ -1,5 +1,6 @@
 """What a failed download leaves: one part that the next call goes on with, or removes."""
 
+import functools
 import io
 import json
 import os
@@ -443,6 +444,22 @@ def test_names(run, folder, name):
     assert names(folder) == [target.name]
 
 
+@pytest.mark.parametrize("suffix", [".part", ".note"])
+def test_a_link_in_its_place(run, folder, tmp_path_factory, suffix):
+    """A link that somebody put where a part or its note goes is not followed: what it leads to stays as it was."""
+    world = run(BIG, retries=1)
+    job = fail_at(world, PIECE, folder / "export.csv")
+    paths = left(folder)
+    for path in paths:
+        path.unlink()
+    somebodys = tmp_path_factory.mktemp("elsewhere") / "file"
+    somebodys.write_bytes(b"precious")
+    next(path for path in paths if path.suffix == suffix).symlink_to(somebodys)
+
+    assert job.download(folder / "export.csv").read_bytes() == world.content()
+    assert somebodys.read_bytes() == b"precious"
+
+
 def test_long_names_that_begin_in_the_same_way(run, folder):
     """Two long names with the same beginning have parts of their own."""
     world = run(BIG, retries=1)
@@ -488,17 +505,24 @@ def test_a_full_disk(run, folder, monkeypatch, where):
     def full(*_arguments, **_settings):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
+    opened = {}
     with monkeypatch.context() as patch:
         if where == "write":
             file = type("FullDisk", (io.FileIO,), {"write": full})
-            patch.setattr(partial, "open", lambda descriptor, mode, **_: file(descriptor, mode), raising=False)
+            opened = {"r+b": lambda descriptor, **_: file(descriptor, "r+b")}
         elif where == "note":
-            patch.setattr(Path, "write_text", full)
+            opened = {"w": full}
         elif where == "fsync":
             patch.setattr(os, "fsync", full)
         else:
             patch.setattr(os, "replace", full)
             patch.setattr(Path, "replace", full)
+        patch.setattr(
+            partial,
+            "open",
+            lambda path, mode, **options: opened.get(mode, functools.partial(open, mode=mode))(path, **options),
+            raising=False,
+        )
         with pytest.raises(TargetError, match="No space left") as caught:
             job.download(folder, overwrite=True)
 
