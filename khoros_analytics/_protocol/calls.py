@@ -1,7 +1,9 @@
 """What each call about an export sends, and where to."""
 
 from collections.abc import Mapping
+from contextlib import suppress
 
+from ..errors import UntrustedUrlError
 from .arguments import ExportRequest
 from .encoding import Pairs
 from .messages import Call, Created, Phase
@@ -32,13 +34,18 @@ def create_call(base: BaseUrl, request: ExportRequest) -> Call:
 
 
 def status_call(base: BaseUrl, subject: str, created: Created) -> Call:
-    """Return the call for a job's status; a status URL that the server gave is followed, or is an UntrustedUrlError."""
-    if created.status_url:
-        return Call(Phase.STATUS, subject, "GET", base.target(created.status_url))
+    """Return the call for a job's status: at the URL that the server gave, or by the ids where that is unusable."""
+    with suppress(UntrustedUrlError):
+        if created.status_url:
+            return Call(Phase.STATUS, subject, "GET", base.target(created.status_url))
     url = base.api("reports", "report", created.workflow_id, created.run_id, "status")
     return Call(Phase.STATUS, subject, "GET", Target(url, is_api=True), needs_key=True)
 
 
 def download_call(base: BaseUrl, subject: str, url: str, headers: Mapping[str, str]) -> Call:
     """Return the call that fetches a file; an UntrustedUrlError for a link that must not be followed."""
-    return Call(Phase.DOWNLOAD, subject, "GET", base.target(url), headers=headers)
+    try:
+        target = base.target(url)
+    except UntrustedUrlError as error:
+        raise UntrustedUrlError(f"{subject}: {error}") from None
+    return Call(Phase.DOWNLOAD, subject, "GET", target, headers=headers)

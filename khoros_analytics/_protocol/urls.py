@@ -14,6 +14,7 @@ __all__ = ["BaseUrl", "Target"]
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 # Parsers disagree on backslashes, white space and control characters, and an attacker lives in the gap between them.
 _UNREADABLE = r"[\\\s\x00-\x1f\x7f]"
+_NAME = r"(?=.{1,253}\Z)(?:[\w-]{1,63}\.)*[\w-]{1,63}\.?"
 _DOTS = r"(?i)(?:^|/)(?:\.|%2e){1,2}(?:/|$)"
 
 
@@ -70,7 +71,7 @@ class BaseUrl:
         One whose path is the API's is asked at the base URL, whatever host it names. Anything else is asked as it is,
         without credentials.
         """
-        absolute = urljoin(self.origin, url) if url.startswith("/") else url
+        absolute = _joined(self.origin, url) if url.startswith("/") else url
         parts = _split(absolute)
         # A server behind a proxy that speaks TLS for it may call itself http: it is asked at home all the same.
         rest = (
@@ -139,7 +140,17 @@ def _split(url: object) -> SplitResult | None:
         host, port = parts.hostname, parts.port
     except ValueError:
         return None
-    return parts if host and parts.scheme and port != 0 else None
+    return parts if host and _is_host(parts, host) and parts.scheme and port != 0 else None
+
+
+def _is_host(parts: SplitResult, host: str) -> bool:
+    """Return whether it is a name as DNS has them, or an address; libraries trip over anything else."""
+    if "[" not in parts.netloc:
+        return bool(re.fullmatch(_NAME, host))
+    try:
+        return bool(ipaddress.IPv6Address(host))
+    except ValueError:
+        return False
 
 
 def _origin(parts: SplitResult) -> str:

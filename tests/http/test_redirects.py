@@ -1,5 +1,7 @@
 """Where credentials go: to the origin of base_url, and nowhere else."""
 
+from urllib.parse import urlsplit
+
 import pytest
 import requests
 
@@ -101,21 +103,44 @@ def test_redirects_that_are_not_followed(api, connect, ask, location, phase):
     assert api.count(phase) == 1
 
 
-@pytest.mark.parametrize(
-    "url", [*UNTRUSTED.values(), "https:///CANARY", "CANARY"], ids=[*UNTRUSTED, "no host", "no URL"]
-)
-@pytest.mark.parametrize("link", ["downloadUrl", "statusUrl"])
-def test_links_that_are_not_followed(api, connect, url, link):
-    """The same holds for the URLs in the API's own answers."""
+UNUSABLE = {
+    **UNTRUSTED,
+    "no host": "https:///CANARY",
+    "no URL": "CANARY",
+    "bracket": "//[CANARY",
+    "version": "https://[v1.a]/CANARY",
+}
+
+
+@pytest.mark.parametrize("url", UNUSABLE.values(), ids=UNUSABLE)
+def test_links_that_are_not_followed(api, connect, url):
+    """The same holds for the link to the file in the API's own answer."""
     done = {"runnerState": "CLOSED", "detail": "COMPLETED"}
-    api.next("create", api.envelope({**api.ids, link: url}))
-    api.next("status", api.envelope({"jobInfo": {**api.ids, link: url}, "result": done}))
+    api.next("status", api.envelope({"jobInfo": {**api.ids, "downloadUrl": url}, "result": done}))
 
     with pytest.raises(UntrustedUrlError) as caught:
         connect().conversation(*WINDOW).download()
 
+    assert str(caught.value).startswith("job w-1 (conversation, ")
     assert "CANARY" not in str(caught.value)
     assert api.count("download") == api.count("file") == 0
+
+
+@pytest.mark.parametrize("url", UNUSABLE.values(), ids=UNUSABLE)
+def test_status_urls_that_are_not_followed(api, connect, authorization, tmp_path, url):
+    """A status URL that must not be followed is not: the API is asked by the job's ids, and the export is not lost."""
+    done = {"runnerState": "CLOSED", "detail": "COMPLETED"}
+    links = {"statusUrl": url, "downloadUrl": api.url("download")}
+    api.next("create", api.envelope({**api.ids, "statusUrl": url}))
+    api.next("status", *[api.envelope({"jobInfo": {**api.ids, **links}, "result": done})] * 2)
+
+    connect().conversation(*WINDOW).refresh().refresh().download(tmp_path)
+
+    asked = api.of("status")
+    assert [urlsplit(request.url)._replace(query="").geturl() for request in asked] == [
+        "https://api.example/api/public/reports/report/w-1/23a%2Fb%2Bc%3D/status"
+    ] * 2
+    assert {request.headers["Authorization"] for request in asked} == {authorization}
 
 
 @pytest.mark.parametrize("origin", ["https://internal.example", "https://internal:8080", "https://api.example:8443"])
