@@ -54,7 +54,6 @@ __all__ = [
     "UntrustedUrlError",
 ]
 
-
 _HISTORY = "\nWhat was tried: "
 
 
@@ -82,6 +81,11 @@ class FailedJob(Protocol):
         ...
 
 
+def _printable(text: str) -> str:
+    """Return a text that every terminal and log takes: names of files and texts of servers need not be valid."""
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
 class _About(TypedDict, total=False):
     """What every error may be told beside its message."""
 
@@ -99,7 +103,7 @@ class KhorosError(Exception):
     """
 
     def __init__(self, message: str, *, job: FailedJob | None = None, may_have_started: bool | None = None) -> None:
-        super().__init__(message)
+        super().__init__(_printable(message))
         self.job = job
         self.may_have_started = may_have_started
 
@@ -111,7 +115,7 @@ class KhorosError(Exception):
         """
         message = str(self)
         if text not in message:
-            self.args = (f"{text}: {message}",)
+            self.args = (_printable(f"{text}: {message}"),)
 
     def add_history(self, text: str) -> None:
         """Add to the message what was tried; only once, however far up it is asked for.
@@ -121,7 +125,7 @@ class KhorosError(Exception):
         """
         message = str(self)
         if _HISTORY not in message:
-            self.args = (f"{message}{_HISTORY}{text}",)
+            self.args = (_printable(f"{message}{_HISTORY}{text}"),)
 
     def add_last_attempt(self, text: str) -> None:
         """Add to the message what the last attempt ended in, unless it says so already.
@@ -131,7 +135,7 @@ class KhorosError(Exception):
         """
         message = str(self)
         if text not in message:
-            self.args = (f"{message}; the last attempt ended so: {text}",)
+            self.args = (_printable(f"{message}; the last attempt ended so: {text}"),)
 
     def __reduce__(self) -> tuple[type["KhorosError"], tuple[str], dict[str, object]]:
         """Leave the job behind: it is tied to a client and its credentials. Its token is in most messages."""

@@ -62,8 +62,8 @@ def _absolute(path: Any) -> str:
     """Return the journal's path as a pickle may hold it, which may be opened in another folder."""
     try:
         return str(Path(path).expanduser().absolute())
-    except (TypeError, RuntimeError) as error:
-        raise ConfigurationError(f"journal: {path!r} is not a path: {error}") from None
+    except (TypeError, RuntimeError, OSError) as error:
+        raise ConfigurationError(f"journal: {path!r} is not a path that can be used: {error}") from None
 
 
 _SPAN = re.compile(r"\s*(\d{1,6}(?:\.\d{1,6})?)\s*(minute|hour|day|week)s?\s*", re.ASCII | re.IGNORECASE)

@@ -23,7 +23,7 @@ from .redaction import Redactor, redact_urllib3_logs
 
 __all__ = ["StreamedResponse", "body_of"]
 
-MAX_REPLY_SIZE = 64 * 1024 * 1024
+MAX_REPLY_SIZE = 8 * 1024 * 1024  # its JSON takes twenty times as much memory
 _CHUNK_SIZE = 64 * 1024
 _BROKEN_BODY = (HTTPError, OSError, ValueError)
 
@@ -171,7 +171,8 @@ class StreamedResponse:
             body += piece
             if len(body) > MAX_REPLY_SIZE:
                 raise UnexpectedReplyError(
-                    f"{self.subject}: the answer of {self.host} does not end", status_code=self.status_code
+                    f"{self.subject}: the answer of {self.host} is longer than any that is documented",
+                    status_code=self.status_code,
                 )
         return Reply(self.status_code, bytes(body), self.retry_after, self._redact)
 

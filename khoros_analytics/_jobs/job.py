@@ -5,6 +5,7 @@ from collections.abc import Callable
 from copy import deepcopy
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 from .._checks import as_flag, checked
 from .._http.history import Attempt
@@ -37,6 +38,12 @@ class Job(ReadMethods):
 
     def __repr__(self) -> str:
         return f"<Job {self.report} {self.window}, {self._remote.request.format}: {self._remote.state()}>"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        raise TypeError(
+            "a Job is not pickled, since it is tied to a client and its credentials; send job.token, and get it back "
+            "with client.job(token)"
+        )
 
     @property
     def report(self) -> str:

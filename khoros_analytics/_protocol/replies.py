@@ -32,9 +32,7 @@ def parse_created(call: Call, reply: Reply) -> Created:
     """Return the ids in the answer to a creation call, or raise one kind of ApiError with ``may_have_started``."""
     result = _job_object(call, reply, unwrap(call, reply))
     info = result.get("jobInfo", result)
-    if not isinstance(info, dict) or not all(
-        isinstance(info.get(key), str) and info[key] for key in ("workflowId", "runId")
-    ):
+    if not isinstance(info, dict) or not all(_is_id(info.get(key)) for key in ("workflowId", "runId")):
         unexpected(call, reply, "its answer names no workflowId and runId")
     return Created(info["workflowId"], info["runId"], _text(info.get("statusUrl")) or "")
 
@@ -62,6 +60,13 @@ def parse_status(call: Call, reply: Reply, created: Created) -> Status:
     if status.state not in ("RUNNING", "CLOSED") or status.detail not in ("", "COMPLETED", "FAILED"):
         log.warning("%s: the server says %r, which is not documented; waiting on", call.subject, str(status))
     return status
+
+
+def _is_id(value: object) -> bool:
+    """Return whether a URL and a file can hold it, and it leads to no other path."""
+    if not isinstance(value, str) or value in ("", ".", "..") or "\0" in value:
+        return False
+    return value.encode("utf-8", "replace").decode("utf-8") == value
 
 
 def raise_for_status(call: Call, reply: Reply) -> None:

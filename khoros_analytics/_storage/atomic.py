@@ -56,8 +56,8 @@ def resolve_target(path: str | os.PathLike[str] | None, default_name: str) -> Pa
         raise TargetError(f"{path!r} is not a path; give a text or a pathlib.Path")
     try:
         given = Path("." if path is None else path).expanduser().absolute()
-    except RuntimeError as error:  # ~somebody who is not there
-        raise TargetError(f"{path} cannot be used: {error}") from None
+    except (RuntimeError, OSError) as error:  # ~somebody who is not there, or a current folder that is gone
+        raise TargetError(f"{path or 'the current folder'} cannot be used: {error}") from None
     with map_os_errors(given, "cannot be used"):
         if given.is_dir():
             return given / default_name

@@ -257,6 +257,6 @@ def map_os_errors(path: Path, what: str) -> Iterator[None]:
         yield
     except KhorosError:
         raise
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RuntimeError) as error:  # the last one is for links that lead in a circle
         why = getattr(error, "strerror", None) or str(error)
         raise TargetError(f"{path} {what}: {why}", path=path, errno=getattr(error, "errno", None)) from error

@@ -202,6 +202,23 @@ def test_notes_survive_a_pickle():
     assert pickle.loads(pickle.dumps(error)).__notes__ == ["while exporting March"]
 
 
+@pytest.mark.parametrize("name", ERRORS)
+def test_any_message_can_be_printed(name):
+    """Texts of servers and names of files need not be valid Unicode; what an error says of them always is."""
+    error = getattr(errors, name)("cannot write \ud800.csv")
+    error.add_subject("job \udcff")
+    error.add_last_attempt("\udc80")
+    error.add_history("\ud801")
+    assert str(error).encode().decode() == str(error)
+    assert r"job \udcff: cannot write \ud800.csv" in str(error)
+
+
+def test_a_job_is_not_pickled():
+    """A job refuses to be pickled, and says what to send instead."""
+    with pytest.raises(TypeError, match=r"send job\.token.*client\.job\(token\)"):
+        pickle.dumps(make_job())
+
+
 # ---- the client
 
 

@@ -181,6 +181,33 @@ def test_no_path(world, path):
         world.ready().download(path)
 
 
+@pytest.mark.parametrize("method", ["download", "to_parquet"])
+@pytest.mark.parametrize("overwrite", [False, True])
+def test_a_link_in_a_circle(world, folder, method, overwrite):
+    """A target that is a link to itself is an error of the place like any other, and the link stays."""
+    circle = folder / "circle"
+    circle.symlink_to(circle)
+    with pytest.raises(TargetError, match="circle cannot be"):
+        getattr(world.ready(), method)(circle, overwrite=overwrite)
+    assert circle.is_symlink()
+
+
+@pytest.mark.parametrize("path", [None, "file.csv"])
+def test_a_current_folder_that_is_gone(world, tmp_path, monkeypatch, path):
+    """A current folder that somebody removed is an error that names the place; what needs no place works."""
+    job = world.ready()
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+
+    with pytest.raises(TargetError, match=f"{path or 'the current folder'} cannot be used"):
+        job.download(path)
+    with pytest.raises(ConfigurationError, match="journal"):
+        world.connect(journal="exports.sqlite")
+    assert len(list(job.rows())) > 0
+
+
 @pytest.mark.parametrize("clock", [object(), 5])
 def test_no_clock(world, clock):
     """What is not a clock is refused at once, and spoils no other client."""

@@ -198,7 +198,7 @@ def test_a_bomb_in_place_of_a_reply(run, small_bomb, phase):
     finally:
         tracemalloc.stop()
 
-    assert peak < 200 * MEGABYTES
+    assert peak < 30 * MEGABYTES
 
 
 def test_an_endless_body_stops_at_max_bytes(run, folder):

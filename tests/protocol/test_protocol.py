@@ -364,6 +364,10 @@ NO_JOB = [
     envelope({"workflowId": "w", "runId": None}),
     envelope({"workflowId": "w", "runId": ""}),
     envelope({"workflowId": 5, "runId": 6}),
+    envelope({"workflowId": "w", "runId": "\ud800"}),
+    envelope({"workflowId": "w\0", "runId": "r"}),
+    envelope({"workflowId": "..", "runId": "r"}),
+    envelope({"workflowId": "w", "runId": "."}),
     envelope({"jobInfo": None}),
     envelope({"jobInfo": {"workflowId": "w"}}),
 ]
