@@ -74,12 +74,23 @@ def check_target(target: Path, *, overwrite: bool) -> None:
             raise TargetError(f"{target} cannot be written: there is no folder {folder}; make it first", path=target)
         if not os.access(folder, os.W_OK):
             raise TargetError(f"{target} cannot be written: the folder {folder} is read-only for you", path=target)
-        if target.exists() and not target.is_file():
+        if not _is_there(target):
+            return
+        if not target.is_file():
             raise TargetError(f"{target} cannot be written: it is not an ordinary file", path=target)
-        if target.exists() and not overwrite:
+        if not overwrite:
             raise TargetExistsError(
                 f"{target} is there already; give another path, or overwrite=True to replace it", path=target
             )
+
+
+def _is_there(target: Path) -> bool:
+    """Tell whether a link leads somewhere; `exists` says nothing of one that leads in a circle."""
+    try:
+        target.stat()
+    except FileNotFoundError:
+        return False
+    return True
 
 
 def copy(saved: SavedFile, target: Path, *, overwrite: bool) -> SavedFile:
