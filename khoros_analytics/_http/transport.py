@@ -119,7 +119,7 @@ class Transport:
                 failure = TransportError(str(error))
             raise failure
 
-        with _creation_flag(call), _naming_the_refusal(failures, patient=patient):
+        with _creation_flag(call), _naming_the_refusal(call, failures, patient=patient):
             return repeat(
                 attempt,
                 call.phase,
@@ -310,12 +310,16 @@ def _creation_flag(call: Call) -> Iterator[None]:
 
 
 @contextmanager
-def _naming_the_refusal(failures: FailuresInARow, *, patient: bool) -> Iterator[None]:
-    """Where the time ran out because the server refused again and again, raise that refusal: it says more."""
+def _naming_the_refusal(call: Call, failures: FailuresInARow, *, patient: bool) -> Iterator[None]:
+    """Where the time ran out because the server refused again and again, raise that refusal: it says more.
+
+    Not where a creation was under way when the time ran out: a refusal would say that nothing was started.
+    """
     try:
         yield
-    except JobTimeoutError:
-        if patient or not isinstance(failures.last, RateLimitError):
+    except JobTimeoutError as error:
+        under_way = call.phase is Phase.CREATE and error.may_have_started is not False
+        if patient or under_way or not isinstance(failures.last, RateLimitError):
             raise
     else:
         return

@@ -274,3 +274,17 @@ def test_ctrl_c_in_the_middle_of_a_file(run, folder):
 
     assert list(folder.iterdir()) == []
     assert job.download(folder).read_bytes() == world.content()
+
+
+def test_a_creation_under_way_when_its_time_is_over(world):
+    """An answer that comes after the deadline leaves open whether the export was started, and no refusal that came
+    before it says otherwise.
+    """
+    world.sandbox.fail("create", faults.HttpStatus(429, retry_after="10"))
+    world.sandbox.fail("create", faults.Delay(400))
+
+    with pytest.raises(JobTimeoutError) as caught:
+        world.start()
+
+    assert len(world.sandbox.exports) == 1
+    assert caught.value.may_have_started is True
