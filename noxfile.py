@@ -1,5 +1,6 @@
 """Everything that is done with the project, by name: ``nox -l`` lists it."""
 
+import itertools
 import os
 import random
 import re
@@ -30,9 +31,15 @@ def _group(name: str) -> tuple[str, ...]:
     return nox.project.dependency_groups(PYPROJECT, name)
 
 
-def _run_tests(session: nox.Session, *options: str, hash_seed: int = 0) -> None:
+def _lowest_versions() -> tuple[str, ...]:
+    project = PYPROJECT["project"]
+    lines = [*project["dependencies"], *itertools.chain.from_iterable(project["optional-dependencies"].values())]
+    return tuple(sorted({line.replace(">=", "==") for line in lines if ">=" in line}))
+
+
+def _run_tests(session: nox.Session, *options: str, versions: tuple[str, ...] = (), hash_seed: int = 0) -> None:
     # Most of what is installed is never imported.
-    session.install(".[all]", *_group("tests"), env={"PIP_NO_COMPILE": "1"})
+    session.install(".[all]", *_group("tests"), *versions, env={"PIP_NO_COMPILE": "1"})
     # PYTHONSAFEPATH: `python -m` in a test would take the package from the current folder, not the installed one.
     environment = {"PYTHONSAFEPATH": "1", "PYTHONHASHSEED": str(hash_seed)}
     session.run("pytest", "-n", "auto", *options, *session.posargs, env=environment)
@@ -55,6 +62,12 @@ def tests(session: nox.Session) -> None:
 def tests_slow(session: nox.Session) -> None:
     """Run the tests that take long: crowds, hundreds of seeds of faults, and what type checkers see."""
     _run_tests(session, "-m", "slow", "--dist", "loadgroup")
+
+
+@nox.session
+def tests_lowest(session: nox.Session) -> None:
+    """Test the installed package with the lowest versions that it allows of everything it needs or can use."""
+    _run_tests(session, "-m", "not slow", versions=_lowest_versions())
 
 
 @nox.session

@@ -3,6 +3,8 @@
 import json
 from decimal import Decimal
 
+import polars as pl
+import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -185,7 +187,9 @@ def test_rows_without_columns(count, files):
     content = "[" + ",".join(["{}"] * count) + "]"
     assert files.table(content).num_rows == count
     path = files.write(content)
-    assert (read_pandas(path).shape, read_polars(path).shape) == ((count, 0), (count, 0))
+    polars_has_such_rows = pl.from_arrow(pa.table({"A": ["x"]}).select([])).height == 1  # since 1.38
+    assert read_pandas(path).shape == (count, 0)
+    assert read_polars(path).shape == (count * polars_has_such_rows, 0)
 
 
 def test_half_a_surrogate_pair_in_a_name(files):

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import ClassVar
 
 import boto3
+import duckdb
 import fsspec
 import pandas as pd
 import polars as pl
@@ -461,3 +462,5 @@ def test_offsets_that_some_readers_do_not_know(files, folder):
     assert parquet.read_table(folder / "x.parquet").column("A").to_pylist() == [moment]
     assert pl.read_parquet(folder / "x.parquet")["A"].to_list() == [moment]
     assert pd.read_parquet(folder / "x.parquet")["A"][0] == moment
+    query = f"SELECT typeof(A), epoch(A) FROM '{folder / 'x.parquet'}'"
+    assert duckdb.sql(query).fetchall() == [("TIMESTAMP WITH TIME ZONE", moment.timestamp())]
