@@ -7,15 +7,16 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import cache
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
+from requests.cookies import RequestsCookieJar
 from urllib3.exceptions import ConnectTimeoutError, NewConnectionError, ProxyError
 from urllib3.util.retry import Retry
 
 from .framing import StrictResponse
 from .redaction import Redactor
 
-__all__ = ["Watchdog", "call_session", "close_session", "is_certificate_error", "root_cause"]
+__all__ = ["Watchdog", "call_session", "close_session", "is_certificate_error", "root_cause", "without_cookies"]
 
 S = TypeVar("S")
 
@@ -143,6 +144,13 @@ def call_session(session: S, *, fresh: bool) -> Iterator[S]:
         for adapter in copy.adapters.values():
             if getattr(adapter, "owns_its_pools", False):
                 _close(adapter)
+
+
+def without_cookies(session: S) -> S:
+    """Return the same session with a cookie jar of its own: the jar of the API's host does not tell ports apart."""
+    copy: Any = _copy(session)
+    copy.cookies = RequestsCookieJar()
+    return cast("S", copy)
 
 
 def _copy(original: Any) -> Any:

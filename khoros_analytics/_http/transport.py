@@ -26,7 +26,7 @@ from ..errors import (
     UntrustedUrlError,
 )
 from ..reports import COMPANY_KEY
-from .connections import Watchdog, call_session, close_session, is_certificate_error, root_cause
+from .connections import Watchdog, call_session, close_session, is_certificate_error, root_cause, without_cookies
 from .credentials import Credentials
 from .framing import FramingError
 from .history import History
@@ -231,6 +231,7 @@ class Transport:
             settings = session.merge_environment_settings(target.url, {}, True, verify, None)  # noqa: FBT003
             if not target.is_api:
                 settings["cert"] = None
+                session = without_cookies(session)
             if target.url.startswith("http://"):
                 # Plain http never leaves this machine; a proxy would, and would see the password.
                 settings["proxies"] = {}

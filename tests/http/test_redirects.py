@@ -253,3 +253,17 @@ def test_signed_links_byte_for_byte(serve, connect, tmp_path, link, hops):
     connect(base_url=serve(api).origin).conversation(*WINDOW).download(tmp_path / "file.csv")
 
     assert [request.split(" ")[1] for request in host.requests] == [f"/{link.lstrip('/')}"]
+
+
+def test_the_cookies_of_others_stay_with_them(api, connect, session):
+    """A cookie that another port of the API's host sets, or sets for all of its domain, never reaches the API."""
+    api.next("teams", (302, {"Location": "https://api.example:8443/teams"}, ""))
+    api.next("file", (200, {"Set-Cookie": "theirs=1; Path=/"}, api.envelope([])))
+    client = connect(session=session)
+    client.teams()
+
+    client.teams()
+
+    last = api.requests[-1][1]
+    assert "theirs" not in last.headers["Cookie"]
+    assert "theirs" not in session.cookies
