@@ -65,6 +65,7 @@ class Transfer:
     max_bytes: int | None = None
     ending: Callable[[Path], Ending] = lambda _: "possible"
     accept_unverified: bool = False
+    problem: Callable[[Path], str] = lambda _: ""
     _size: int = field(init=False)
     _furthest: int = field(init=False)
     _interrupted: bool = field(init=False, default=False)
@@ -74,6 +75,7 @@ class Transfer:
     _ends: list[int] = field(init=False, factory=list)
     _announced: dict[str | None, int] = field(init=False, factory=dict)
     _named: dict[str, str] = field(init=False, factory=dict)
+    _sender: str = field(init=False, default="")
 
     def __attrs_post_init__(self) -> None:
         self._size = self._furthest = self.part.recall()
@@ -97,6 +99,7 @@ class Transfer:
 
         ``on_progress`` is called whenever the file is longer than it ever was.
         """
+        self._sender = f"{stream.subject}: {stream.host}"
         if stream.status_code == _NOT_SATISFIABLE:
             if self._is_all(stream):
                 return
@@ -271,6 +274,13 @@ class Transfer:
             return
         self._begin_anew("the file ended in the middle: the host announced no length and closed early")
 
+    def check_export(self) -> None:
+        """Raise an UnexpectedReplyError where all that came is something else than an export."""
+        problem = self.problem(self.part.path)
+        if problem:
+            self._restart()
+            raise UnexpectedReplyError(f"{self._sender} sent something else in place of the file: {problem}")
+
     def _begin_anew(self, why: str) -> NoReturn:
         self._doubt = None
         self._restart()
@@ -294,6 +304,7 @@ def download(
     retries: int,
     max_bytes: int | None = None,
     ending: Callable[[Path], Ending],
+    problem: Callable[[Path], str] = lambda _: "",
     accept_unverified: bool = False,
 ) -> None:
     """Fill a partial file until it is whole, however often that breaks off before the deadline.
@@ -301,9 +312,10 @@ def download(
     A body that breaks is resumed where it broke when the host can do that, and begun anew when it cannot. Failures are
     counted from the last progress on. When it ends early, also by an error from outside, what has arrived is kept if
     the next download can resume it. ``ending`` judges by the content where nothing else announces the end; a file that
-    it doubts, and that ends at the same byte again and again, is taken with ``accept_unverified``.
+    it doubts, and that ends at the same byte again and again, is taken with ``accept_unverified``. ``problem`` tells by
+    its beginning why a file is no export; that is fetched just once more.
     """
-    transfer = Transfer(part, max_bytes, ending, accept_unverified)
+    transfer = Transfer(part, max_bytes, ending, accept_unverified, problem)
 
     def attempt() -> None:
         if not transfer.in_doubt():
@@ -311,6 +323,7 @@ def download(
                 transfer.receive(stream, failures.progress)
         while transfer.in_doubt():
             transfer.settle(source, failures.progress)
+        transfer.check_export()
 
     try:
         repeat(

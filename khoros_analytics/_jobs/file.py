@@ -16,7 +16,7 @@ from .._frames.column_types import SchemaHints
 from .._http.download import download
 from .._http.retry import FailuresInARow
 from .._rows.ending import ending_of
-from .._rows.source import Format
+from .._rows.source import Format, problem_of
 from .._storage.atomic import SavedFile, check_target, commit, copy, resolve_target
 from .._storage.partial import map_os_errors, open_partial
 from .._version import __version__
@@ -35,12 +35,18 @@ class TemporaryFile:
     def __init__(self, path: Path, saved: SavedFile | None = None, *, folder: str | None = None) -> None:
         self.path = path
         self.saved = saved
-        self._remove = weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True) if folder else None
+        self._remove = weakref.finalize(self, _remove_folder, folder, os.getpid()) if folder else None
 
     def close(self) -> None:
         """Remove it if it has a folder of its own."""
         if self._remove:
             self._remove()
+
+
+def _remove_folder(folder: str, process: int) -> None:
+    """Remove a folder of this process; one that the parent of a fork made is the parent's."""
+    if os.getpid() == process:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 class JobFile:
@@ -177,6 +183,7 @@ class JobFile:
                 retries=remote.transport.retries,
                 max_bytes=remote.account.max_bytes,
                 ending=lambda path: ending_of(path, self.format()),
+                problem=lambda path: problem_of(path, self.format()),
                 accept_unverified=accept_unverified,
             )
             return commit(part, overwrite=overwrite, announce=announce)

@@ -1,6 +1,7 @@
 """Starts an export, or finds the one that was started already: at most one, whatever dies in between."""
 
 import logging
+import os
 from datetime import UTC, datetime
 
 from .._clock import Deadline
@@ -98,6 +99,7 @@ class _Creation:
         self._account = account
         self._request = request
         self._recorder = recorder
+        self._process = os.getpid()
         self._sent = False
         self._identity: JobIdentity | None = None
 
@@ -139,6 +141,8 @@ class _Creation:
 
     def broken_off(self, error: BaseException) -> None:
         """Note what is known after an error, so that nobody waits for a claim without an owner."""
+        if os.getpid() != self._process:
+            return  # the child of a fork ends; its parent goes on
         if self._identity is not None:
             self._recorder.started(self._identity)
         elif self._sent:

@@ -15,7 +15,7 @@ from attrs import evolve, frozen
 
 from ..errors import ExportFormatError, ParameterError
 
-__all__ = ["ExportSource", "Format", "PeekableReader", "open_export", "unpacked"]
+__all__ = ["ExportSource", "Format", "PeekableReader", "open_export", "problem_of", "unpacked"]
 
 Format = Literal["csv", "json"]
 
@@ -127,6 +127,21 @@ def _content(reader: PeekableReader, name: str, format: Format | None) -> Export
     if problem := _problem(head, found):
         raise ExportFormatError(f"{name} {problem}", offset=0)
     return ExportSource(reader, found, name, skipped)
+
+
+def problem_of(path: Path, format: Format | None) -> str:
+    """Return why a file that has just come is no export of that format, by its beginning; an empty text if it may be.
+
+    A format of None is one that cannot be read here, and so not judged.
+    """
+    if format is None:
+        return ""
+    try:
+        with path.open("rb", buffering=0) as file:
+            _content(PeekableReader(lambda size: file.read(size) or b""), "it", format)
+    except ExportFormatError as error:
+        return str(error)
+    return ""
 
 
 def unpacked(reader: PeekableReader, name: str) -> tuple[PeekableReader, int]:

@@ -48,6 +48,7 @@ class PartialFile:
     validator: str | None = None
     total: int | None = None
     keep: bool = False
+    _process: int = field(init=False, factory=os.getpid)
 
     def write(self, data: bytes) -> None:
         """Write every byte: an unbuffered file may take only a part, as a full disk does before it says so."""
@@ -99,8 +100,9 @@ class PartialFile:
             self.note.unlink(missing_ok=True)
 
     def discard(self) -> None:
-        """Remove it and its note, unless it has become the target."""
-        _remove(self.path, self.file)
+        """Remove it and its note, unless it has become the target, or belongs to the parent of a fork."""
+        if os.getpid() == self._process:
+            _remove(self.path, self.file)
 
 
 @contextmanager

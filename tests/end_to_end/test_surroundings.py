@@ -98,6 +98,50 @@ def test_a_fork(run, folder, launch):
     assert [path.read_bytes() for path in paths] == [export.content() for export in world.sandbox.exports]
 
 
+# At a wait in the middle of each, a child is forked that ends as programs do: by an exception that goes up.
+_ENDING_CHILDREN = """
+class Forking(VirtualClock):
+    armed = False
+
+    def sleep(self, seconds):
+        super().sleep(seconds)
+        if self.armed:
+            self.armed = False
+            child = os.fork()
+            if not child:
+                sys.exit()
+            os.waitpid(child, 0)
+            states.append(client.jobs()[0].state)
+
+clock, states = Forking(), []
+with connect(clock=clock) as client:
+    clock.armed = True
+    job = client.conversation(*WINDOW)
+    job.wait()
+    clock.armed = True
+    rows = len(list(job.rows()))
+    job = job.restart().wait()
+    clock.armed = True
+    path = job.download(ARGUMENTS["folder"])
+say(rows=rows, states=states, size=path.stat().st_size)
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system cannot fork")
+def test_a_fork_that_ends(run, folder, launch, journal):
+    """The child of a fork takes nothing away on its way out: neither claim, nor part, nor folder of its parent."""
+    world = run({"size": 3_000_000, "polls": 1})
+    world.sandbox.fail("create", faults.HttpStatus(429, retry_after="1"))
+    world.sandbox.fail("file", faults.Reset())
+    world.sandbox.fail("file", faults.Cut(10), skip=1)
+    facts = launch(world, _ENDING_CHILDREN, folder=str(folder), journal=journal).facts()
+    assert facts["states"] == ["claimed", "ready", "ready"], facts["log"]
+    assert facts["size"] == len(world.content())
+    assert facts["rows"] > 1000
+    assert len(world.sandbox.exports) == 2
+    assert len(list(folder.iterdir())) == 1
+
+
 def test_a_proxy_and_this_machine(world, monkeypatch):
     """Plain http stays on this machine, whatever proxy the environment names: it would see the password."""
     monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
@@ -130,6 +174,32 @@ def test_error_pages_with_a_good_status(world, folder, page):
     """A page that comes as a 200 in place of the file is noticed, and asked past."""
     world.sandbox.fail("file", faults.RawAnswer(200, page))
     assert world.ready().download(folder).read_bytes() == world.content()
+
+
+NO_EXPORTS = {
+    "csv": (b'{"error": "token"}', b'[{"A":1}]', bytes(5000), b"<title>Sign in</title>", b"<div>", b"<h1>", b" \r\n"),
+    "json": (b'{"error": "token"}', b"null", bytes(5000), b"A,B\r\n1,2\r\n", b"<h1>", b"\xef\xbb\xbf"),
+}
+
+
+@pytest.mark.parametrize("times", [1, None])
+@pytest.mark.parametrize(
+    ("format", "content"), [(name, content) for name, several in NO_EXPORTS.items() for content in several]
+)
+def test_no_export_with_a_good_status(world, folder, *, format, content, times):
+    """A message in place of the file is fetched once more; then it is an error that quotes it, also for a download."""
+    world.sandbox.fail("file", faults.RawAnswer(200, content), times=times)
+    job = world.ready(format=format)
+    if times:
+        assert job.download(folder).read_bytes() == world.content()
+        return
+
+    with pytest.raises(UnexpectedReplyError) as caught:
+        job.download(folder)
+
+    assert world.count("file") == 2
+    assert list(folder.iterdir()) == []
+    assert not content[:9].isalnum() or content[:9].decode() in str(caught.value)
 
 
 def test_another_thread_downloads_the_same(world, folder):
