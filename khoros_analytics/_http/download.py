@@ -5,13 +5,13 @@ import re
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Literal, NoReturn, Protocol
+from typing import Literal, NoReturn, Protocol, TypeVar
 
 from attrs import define, field
 
 from .._clock import Deadline
 from .._protocol.messages import Phase
-from .._storage.partial import PartialFile
+from .._storage.partial import PartialFile, map_os_errors
 from ..errors import (
     DownloadError,
     IncompleteDownloadError,
@@ -43,6 +43,8 @@ Ending = Literal["closed", "possible", "open"]
 """Whether a file's content shows that it is whole, or that it may be, or that something is missing."""
 
 log = logging.getLogger("khoros_analytics")
+
+T = TypeVar("T")
 
 
 class _UnverifiedError(Exception):
@@ -210,7 +212,7 @@ class Transfer:
         if total is not None or (announced and stream.status_code != _PARTIAL):
             return
         self._ragged = stream.ragged
-        ending = self.ending(self.part.path)
+        ending = self._judged_by(self.ending)
         if self._size < self._announced.get(self.part.validator, 0):
             ending = "open"
         if ending == "open" or (ending == "possible" and stream.framing.kind != "foreign"):
@@ -276,10 +278,15 @@ class Transfer:
 
     def check_export(self) -> None:
         """Raise an UnexpectedReplyError where all that came is something else than an export."""
-        problem = self.problem(self.part.path)
+        problem = self._judged_by(self.problem)
         if problem:
             self._restart()
             raise UnexpectedReplyError(f"{self._sender} sent something else in place of the file: {problem}")
+
+    def _judged_by(self, judge: Callable[[Path], T]) -> T:
+        self.part.check()
+        with map_os_errors(self.part.path, "cannot be read"):
+            return judge(self.part.path)
 
     def _begin_anew(self, why: str) -> NoReturn:
         self._doubt = None

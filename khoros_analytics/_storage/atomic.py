@@ -119,8 +119,12 @@ def _flush(part: PartialFile) -> None:
 def commit(
     part: PartialFile, *, overwrite: bool, announce: Callable[[SavedFile], object] = lambda _: None
 ) -> SavedFile:
-    """Flush a file that is complete and give it its name; ``announce`` is called between the two."""
+    """Flush a file that is complete and give it its name; ``announce`` is called between the two.
+
+    A TargetError where what stands there by now is not what was written.
+    """
     _flush(part)
+    part.check()
     announce(SavedFile.of_partial(part))
     _rename(part, part.final, overwrite=overwrite)
     return SavedFile.of(part.target)

@@ -39,6 +39,7 @@ class LocalDestination:
         """Yield the path of a temporary file, which gets its name when the block ends well."""
         with open_partial(self.path, None) as part, map_os_errors(self.path, "cannot be written"):
             yield str(part.path)
+            part.size = os.fstat(part.file.fileno()).st_size
             commit(part, overwrite=self.overwrite)
 
     def result(self) -> Path:

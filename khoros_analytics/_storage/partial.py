@@ -39,6 +39,7 @@ class PartialFile:
         validator: What names the version of the original that it holds a beginning of, or None.
         total: How long the original is, in bytes, where that is known.
         keep: Whether it stays for the next one of the same owner.
+        size: How long it should be, in bytes: whoever may write into the folder may change it meanwhile.
     """
 
     path: Path
@@ -48,20 +49,42 @@ class PartialFile:
     validator: str | None = None
     total: int | None = None
     keep: bool = False
+    size: int = 0
     _process: int = field(init=False, factory=os.getpid)
 
     def write(self, data: bytes) -> None:
         """Write every byte: an unbuffered file may take only a part, as a full disk does before it says so."""
         with map_os_errors(self.path, "cannot be written"):
+            self._check_size()
             view = memoryview(data)
             while view:
                 view = view[self.file.write(view) :]
+            self.size += len(data)
+
+    def check(self) -> None:
+        """Raise a TargetError where somebody else has changed, replaced or removed it."""
+        with map_os_errors(self.path, "cannot be read"):
+            self._check_size()
+        if not _is_at(self.path, self.file.fileno()):
+            raise self._disturbed("replaced or removed")
+
+    def _check_size(self) -> None:
+        if os.fstat(self.file.fileno()).st_size != self.size:
+            raise self._disturbed("changed")
+
+    def _disturbed(self, what: str) -> TargetError:
+        return TargetError(
+            f"{self.path} was {what} by somebody else while it was written, so it was not saved as {self.target}; "
+            "download again, into a folder that nobody else cleans up or writes to",
+            path=self.target,
+        )
 
     def restart(self) -> None:
         """Empty it: the bytes that follow are of no known version."""
         with map_os_errors(self.path, "cannot be written"):
             self.file.seek(0)
             self.file.truncate()
+        self.size = 0
         self.validator = self.total = None
 
     def remember(self, validator: str | None, total: int | None) -> None:
@@ -87,7 +110,8 @@ class PartialFile:
             return 0
         self.validator, self.total = validator, total if isinstance(total, int) else None
         with map_os_errors(self.path, "cannot be read"):
-            return self.file.seek(0, os.SEEK_END)
+            self.size = self.file.seek(0, os.SEEK_END)
+        return self.size
 
     @property
     def note(self) -> Path:
@@ -216,7 +240,7 @@ def _lock(descriptor: int) -> bool:
 
 def _is_at(path: Path, descriptor: int) -> bool:
     try:
-        return os.path.samestat(path.stat(), os.fstat(descriptor))
+        return os.path.samestat(path.lstat(), os.fstat(descriptor))
     except OSError:
         return False
 

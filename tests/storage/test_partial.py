@@ -105,6 +105,20 @@ class Interrupting(VirtualClock):
         super().sleep(seconds)
 
 
+class Acting(VirtualClock):
+    """Something happens at the next sleep once it is armed."""
+
+    def __init__(self, act):
+        super().__init__()
+        self.act, self.armed = act, False
+
+    def sleep(self, seconds):
+        if self.armed:
+            self.armed = False
+            self.act()
+        super().sleep(seconds)
+
+
 def test_ctrl_c_ends_it(run, folder):
     """Ctrl-C leaves a part that the next call goes on with, and nothing else."""
     world = run({**BIG, "clock": Interrupting()})
@@ -201,6 +215,43 @@ def test_a_part_that_was_taken_away(folder, monkeypatch):
         assert part.path not in swept
     assert len(swept) == 1
     assert names(folder) == []
+
+
+DISTURBANCES = {
+    "replaced": lambda part: (part.unlink(), part.write_bytes(b"mine")),
+    "truncated": lambda part: os.truncate(part, 17),
+    "emptied": lambda part: os.truncate(part, 0),
+    "appended": lambda part: part.write_bytes(part.read_bytes() + b"more"),
+    "removed": lambda part: part.unlink(),
+    "linked": lambda part: (part.rename(part.with_suffix(".x")), part.symlink_to(part.with_suffix(".x"))),
+}
+
+
+@pytest.mark.parametrize("disturb", DISTURBANCES.values(), ids=DISTURBANCES)
+@pytest.mark.parametrize("moment", ["in the middle", "at the end"])
+@pytest.mark.parametrize("overwrite", [False, True])
+def test_a_part_that_somebody_else_changes(run, folder, monkeypatch, *, disturb, moment, overwrite):
+    """What somebody else makes of a part during the download never becomes the target; the error says what happened."""
+    world = run({**BIG, "clock": Acting(lambda: disturb(next(folder.glob("*.part"))))})
+    world.sandbox.fail("file", faults.Cut(3 * PIECE))
+    job = world.start().wait()
+    target = folder / "mine.csv"
+    target.write_bytes(b"old") if overwrite else None
+    if moment == "in the middle":
+        world.clock.armed = True
+    else:
+        flush = os.fsync
+        monkeypatch.setattr(os, "fsync", lambda number: (flush(number), disturb(next(folder.glob("*.part")))))
+
+    with pytest.raises(TargetError, match="by somebody else") as caught:
+        job.download(target, overwrite=overwrite)
+
+    monkeypatch.undo()
+    assert caught.value.path == target
+    assert not overwrite or target.read_bytes() == b"old"
+    for stranger in folder.glob(".*"):
+        stranger.unlink()
+    assert job.download(target, overwrite=overwrite).read_bytes() == world.content()
 
 
 def test_a_part_that_is_always_taken_away(folder, monkeypatch):
