@@ -4,6 +4,7 @@ import logging
 import re
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
+from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Literal, NoReturn, Protocol, TypeVar
 
@@ -75,8 +76,6 @@ class Transfer:
     _ragged: bool = field(init=False, default=False)
     _ranges: bool = field(init=False, default=True)
     _ends: list[int] = field(init=False, factory=list)
-    _announced: dict[str | None, int] = field(init=False, factory=dict)
-    _named: dict[str, str] = field(init=False, factory=dict)
     _sender: str = field(init=False, default="")
 
     def __attrs_post_init__(self) -> None:
@@ -128,12 +127,9 @@ class Transfer:
         self._restart()
         validator = None if stream.encoding else _validator(stream.headers)
         total = None if stream.encoding else stream.framing.length
-        if total is not None:
-            self._announced[validator] = total
-        elif validator is not None:
-            total = self._announced.get(validator)
-        self._named = {name: stream.headers[name] for name in _VERSION if name in stream.headers}
-        self.part.remember(validator, total)
+        if total is None and validator is not None:
+            total = self.part.announced.get(validator)
+        self.part.remember(validator, total, _names(stream.headers))
 
     def _copy(self, stream: StreamedResponse, on_progress: Callable[[], None]) -> None:
         start, poor = self._size, self._interrupted
@@ -155,31 +151,29 @@ class Transfer:
         span, _, total = rest.partition("/")
         fits = (
             self._size > 0
-            and unit == "bytes"
+            and unit.lower() == "bytes"
             and _parse_length(span.partition("-")[0]) == self._size
             and not stream.encoding
         )
         known = self.part.total
         if not fits or self._is_another(stream) or (known is not None and total not in ("*", str(known))):
             self._begin_anew("the rest of the file does not fit what had arrived; beginning anew")
-        if known is None:
-            self.part.remember(self.part.validator, _parse_length(total))
+        total_now = _parse_length(total) if known is None else known
+        if total_now != known or not _names(stream.headers).items() <= self.part.named.items():
+            self.part.remember(self.part.validator, total_now, _names(stream.headers))
         last = _parse_length(span.partition("-")[2])
         return None if last is None else last - self._size + 1
 
     def _is_another(self, stream: StreamedResponse) -> bool:
         """Return whether a rest names another version than what had arrived: not every host heeds If-Range."""
-        if any(stream.headers.get(name, value) != value for name, value in self._named.items()):
-            return True
-        validator = self.part.validator or ""
-        named = stream.headers.get("ETag" if validator.startswith('"') else "Last-Modified")
-        return named is not None and named != validator
+        return any(stream.headers.get(name, value) != value for name, value in self.part.named.items())
 
     def _is_all(self, stream: StreamedResponse) -> bool:
         """Return whether there is no rest: all had arrived, and the host would have sent another version whole."""
         unit, _, total = stream.headers.get("Content-Range", "").partition(" */")
         known = self._size if self.part.total is None else self.part.total
-        return self._size > 0 and unit == "bytes" and self._size == known == _parse_length(total)
+        fits = self._size > 0 and unit.lower() == "bytes" and not self._is_another(stream)
+        return fits and self._size == known == _parse_length(total)
 
     def _check_chunk(self, chunk: bytes, stream: StreamedResponse) -> None:
         content_type = stream.headers.get("Content-Type", "").partition(";")[0].strip().lower()
@@ -213,7 +207,7 @@ class Transfer:
             return
         self._ragged = stream.ragged
         ending = self._judged_by(self.ending)
-        if self._size < self._announced.get(self.part.validator, 0):
+        if self._size < self.part.announced.get(self.part.validator or "", 0):
             ending = "open"
         if ending == "open" or (ending == "possible" and stream.framing.kind != "foreign"):
             self._doubt = ending
@@ -359,9 +353,25 @@ def _parse_length(text: str) -> int | None:
     return int(text) if text.isascii() and text.isdecimal() else None
 
 
+def _names(headers: Mapping[str, str]) -> dict[str, str]:
+    """Return all that names a version of the file, for certain or not."""
+    return {name: headers[name] for name in _VERSION if name in headers}
+
+
 def _validator(headers: Mapping[str, str]) -> str | None:
-    """Return what names this version of the file: a strong ETag, or else its date."""
+    """Return what names this version of the file for certain: a strong ETag, or else its date.
+
+    Not the date of a file that was just written: within the same second it may change again (RFC 9110, 8.8.2.2).
+    """
     tag = headers.get("ETag")
     if tag and not tag.startswith("W/"):
         return tag
-    return headers.get("Last-Modified")
+    modified, now = _moment(headers.get("Last-Modified")), _moment(headers.get("Date"))
+    return None if modified is not None and now is not None and now - modified < 1 else headers.get("Last-Modified")
+
+
+def _moment(text: str | None) -> float | None:
+    try:
+        return parsedate_to_datetime(text).timestamp() if text else None
+    except (ValueError, OverflowError, TypeError):
+        return None

@@ -4,11 +4,12 @@ import hashlib
 import json
 import os
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from glob import escape
 from pathlib import Path
-from typing import BinaryIO
+from types import MappingProxyType
+from typing import BinaryIO, TypeVar
 
 from attrs import define, field
 
@@ -26,6 +27,8 @@ _TRIES = 20
 _ANY_MARK = "[0-9a-f]" * 12
 _LONGEST_NAME = 200  # in bytes; file systems take 255
 
+T = TypeVar("T")
+
 
 @define(eq=False)
 class PartialFile:
@@ -36,8 +39,10 @@ class PartialFile:
         file: It, open.
         target: The file that it is to become, as the caller named it; maybe a link.
         final: That file with links followed: a link's own folder may be on another disk, and no rename crosses disks.
-        validator: What names the version of the original that it holds a beginning of, or None.
+        validator: What names the version of the original that it holds a beginning of for certain, or None.
         total: How long the original is, in bytes, where that is known.
+        named: All that the source says of that version, by the kind of name.
+        announced: How long the versions are that the source gave a length of, in bytes, by their validator.
         keep: Whether it stays for the next one of the same owner.
         size: How long it should be, in bytes: whoever may write into the folder may change it meanwhile.
     """
@@ -48,6 +53,8 @@ class PartialFile:
     final: Path
     validator: str | None = None
     total: int | None = None
+    named: dict[str, str] = field(factory=dict)
+    announced: dict[str, int] = field(factory=dict)
     keep: bool = False
     size: int = 0
     _process: int = field(init=False, factory=os.getpid)
@@ -86,11 +93,21 @@ class PartialFile:
             self.file.truncate()
         self.size = 0
         self.validator = self.total = None
+        self.named = {}
 
-    def remember(self, validator: str | None, total: int | None) -> None:
-        """Note which version of the original the bytes belong to, and its length in bytes, where either is known."""
+    def remember(
+        self, validator: str | None, total: int | None, named: Mapping[str, str] = MappingProxyType({})
+    ) -> None:
+        """Note which version of the original the bytes belong to, and its length in bytes, where either is known.
+
+        Whoever goes on, in whatever process, has to know as much of it as who began.
+        """
         self.validator, self.total = validator, total
-        text = json.dumps({"validator": validator, "total": total, "boot": _boot_id()})
+        self.named.update(named)
+        if total is not None:
+            self.announced[validator or ""] = total
+        known = {"validator": validator, "total": total, "named": self.named, "announced": self.announced}
+        text = json.dumps({**known, "boot": _boot_id()})
         self.forget()  # a link in its place, too
         with (
             map_os_errors(self.path, "cannot be written"),
@@ -103,12 +120,13 @@ class PartialFile:
         try:
             noted = json.loads(self.note.read_text(encoding="utf-8"))
             validator, total, boot = noted["validator"], noted["total"], noted["boot"]
+            named, self.announced = _typed(noted["named"], str), _typed(noted["announced"], int)
         except (OSError, ValueError, KeyError, TypeError):
             return 0
         # After a power loss a file may be as long as it was and yet hold zeros: only what this boot wrote is trusted.
         if not isinstance(validator, str) or boot is None or boot != _boot_id():
             return 0
-        self.validator, self.total = validator, total if isinstance(total, int) else None
+        self.validator, self.total, self.named = validator, total if isinstance(total, int) else None, named
         with map_os_errors(self.path, "cannot be read"):
             self.size = self.file.seek(0, os.SEEK_END)
         return self.size
@@ -255,6 +273,13 @@ def remove_abandoned(target: Path, mine: Path | None = None) -> None:
             if file:
                 _remove(path, file)
                 file.close()
+
+
+def _typed(noted: dict[str, T], kind: type[T]) -> dict[str, T]:
+    """Return values that were noted by name; a TypeError where they are of another kind."""
+    if not isinstance(noted, dict) or not all(isinstance(value, kind) for value in noted.values()):
+        raise TypeError
+    return noted
 
 
 def _note_of(path: Path) -> Path:
