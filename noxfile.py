@@ -133,12 +133,13 @@ def chaos(session: nox.Session) -> None:
 
 @nox.session
 def bench(session: nox.Session) -> None:
-    """Measure; arguments choose benchmarks by the name of their file."""
+    """Measure; arguments choose benchmarks by the name of their file, and what begins with dashes goes to them."""
     session.install(".[all]", *_group("bench"))
     folder = Path("tests/benchmarks")
-    scripts = [folder / f"{name}.py" for name in session.posargs] or sorted(folder.glob("[!_]*.py"))
+    names = list(itertools.takewhile(lambda argument: not argument.startswith("-"), session.posargs))
+    scripts = [folder / f"{name}.py" for name in names] or sorted(folder.glob("[!_]*.py"))
     for script in scripts:
-        session.run("python", str(script))
+        session.run("python", str(script), *session.posargs[len(names) :])
 
 
 @nox.session

@@ -4,21 +4,10 @@ The arguments are the settings of a client, in JSON, and the file to write.
 """
 
 import json
-import re
 import sys
-from pathlib import Path
 
+from _memory import kilobytes
 from _sandbox import client_of
-
-STATUS = Path("/proc/self/status")
-
-
-def kilobytes(name: str) -> int:
-    """Return what the kernel counts for this process.
-
-    VmHWM and not getrusage: the latter starts from the peak of the process that forked this one.
-    """
-    return int(re.search(rf"{name}:\s+(\d+) kB", STATUS.read_text(encoding="ascii"))[1])
 
 
 def main() -> None:

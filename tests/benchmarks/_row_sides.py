@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from _peak import kilobytes
+from _memory import kilobytes
 from attrs import asdict, frozen
 
 # Each side imports what it needs and no more, so that its memory is its own.
