@@ -31,7 +31,19 @@ ROOMS = {
 
 # The sandbox stands apart: of the package it imports these two, and inside it each part only those to its left.
 SANDBOX_MAY_IMPORT = {"reports", "_clock"}
-SANDBOX = ("_clock", "_data", "_wire", "_options", "_fault_queue", "_damage", "faults", "_hosts", "_server", "_sandbox")
+SANDBOX = (
+    "_clock",
+    "_validation",
+    "_data",
+    "_wire",
+    "_options",
+    "_fault_queue",
+    "_damage",
+    "faults",
+    "_hosts",
+    "_server",
+    "_sandbox",
+)
 
 # What is not in the standard library, the two standard modules that belong to one room, and the rooms that import each.
 THIRD_PARTIES = {
@@ -57,8 +69,8 @@ READS_THE_TIME = {"now", "utcnow", "today"}
 # Run by its path and imported by nobody: it writes one of the modules.
 GENERATOR = PACKAGE / "_client" / "generate.py"
 MODULES = sorted(PACKAGE.rglob("*.py"))
-CLIENT_SIDE = [path for path in MODULES if "sandbox" not in path.parts and path != GENERATOR]
-SANDBOX_SIDE = [path for path in MODULES if "sandbox" in path.parts]
+SANDBOX_SIDE = [path for path in MODULES if (PACKAGE / "sandbox") in path.parents]
+CLIENT_SIDE = [path for path in MODULES if path not in SANDBOX_SIDE and path != GENERATOR]
 
 
 def name_of(path):

@@ -2,8 +2,10 @@
 
 import argparse
 import json
+import logging
 import os
 import signal
+import socket
 import sys
 import threading
 from collections.abc import Sequence
@@ -41,16 +43,25 @@ def _parser() -> argparse.ArgumentParser:
     """Return the command line's parser, with the sandbox's own defaults."""
     parser = argparse.ArgumentParser(prog="python -m khoros_analytics.sandbox", description=__doc__)
     plain = Sandbox()
+    parser.add_argument("--host", default=plain.host, help="the address to listen at; 0.0.0.0 for all (%(default)s)")
     parser.add_argument("--port", type=int, default=0, help="the API's port (default: any free one)")
+    parser.add_argument("--file-host", help="the file host's name in links (default: localhost)")
+    parser.add_argument("--file-port", type=int, default=0, help="the file host's port (default: any free one)")
+    parser.add_argument("--url-origin", help="the scheme and host in the API's URLs (default: its own)")
     parser.add_argument("--username", default=plain.username, help="default: %(default)s")
     parser.add_argument("--password", default=plain.password, help="default: %(default)s")
     parser.add_argument("--company-key", default=plain.company_key, help="default: %(default)s")
-    parser.add_argument("--seconds", type=float, default=plain.seconds, help="an export takes so long (%(default)s)")
-    parser.add_argument("--polls", type=int, help="an export is done at so many status requests, instead of --seconds")
+    parser.add_argument("--seconds", type=float, help="an export takes so long (10, when --polls is not given either)")
+    parser.add_argument("--polls", type=int, help="an export is done at so many status requests (2, like --seconds)")
     parser.add_argument("--rows", type=int, default=plain.rows, help="rows of an export (%(default)s)")
     parser.add_argument("--size", type=int, help="as many rows as make about so many bytes, instead of --rows")
     parser.add_argument("--seed", type=int, default=plain.seed, help="other seeds give other rows (%(default)s)")
-    parser.add_argument("--strict", action="store_true", help="refuse parameters that a report does not list")
+    parser.add_argument("--strict", action="store_true", help="refuse parameters, columns and verbs without a source")
+    parser.add_argument("--running", default=plain.running, help="a running job is an object or a list (%(default)s)")
+    parser.add_argument("--creation", default=plain.creation, help="creations hold urls, ids or download (%(default)s)")
+    parser.add_argument(
+        "--framing", default=plain.framing, help="a file ends by length, chunked or close (%(default)s)"
+    )
     parser.add_argument("--requests-per-minute", type=int, help="answer 429 beyond so many (default: no limit)")
     parser.add_argument("--gzip", action="store_true", help="send files compressed")
     parser.add_argument("--no-ranges", dest="ranges", action="store_false", help="do not understand Range")
@@ -82,18 +93,27 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments: The command line's arguments; those of the process when not given.
 
     Returns:
-        The exit status: 0, or 1 when the port is in use.
+        The exit status: 0, or 1 when a port is in use. A wrong option ends the process with 2.
     """
-    options = vars(_parser().parse_args(arguments))
+    parser = _parser()
+    options = vars(parser.parse_args(arguments))
     as_json = options.pop("json")
+    try:
+        sandbox = Sandbox(clock=Clock(), remember=1000, **options)
+    except ValueError as error:
+        parser.error(str(error))
+    logging.basicConfig(format="%(asctime)s %(message)s")
     over = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: over.set())
-    sandbox = Sandbox(clock=Clock(), remember=1000, **options)
     try:
         sandbox.start()
     except OSError as error:
-        sys.stderr.write(f"The sandbox cannot listen on port {sandbox.port}: {os.strerror(error.errno or 0)}\n")
+        ports = [str(port) for port in (sandbox.port, sandbox.file_port) if port]
+        where = f"port {' or '.join(ports)}" if ports else f"any port of {sandbox.host}"
+        # What the socket module adds to the system's own words says it twice.
+        why = error.strerror if isinstance(error, socket.gaierror) else os.strerror(error.errno or 0)
+        sys.stderr.write(f"The sandbox cannot listen on {where}: {why}\n")
         return 1
     with sandbox:
         sys.stdout.write(_introduction(sandbox, as_json=as_json) + "\n")

@@ -32,6 +32,10 @@ class Fault:
         return CLEAN
 
 
+def _is_whole(value: object, least: int) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= least
+
+
 @define
 class _Planned:
     """A fault that waits for its turn."""
@@ -52,6 +56,12 @@ class Faults:
         """Add a fault behind those that were planned before."""
         if phase not in PHASES:
             raise ValueError(f"{phase!r} is not a phase; there are {', '.join(PHASES)}")
+        if not isinstance(fault, Fault):
+            raise ValueError(f"{fault!r} is not a fault: give one of khoros_analytics.sandbox.faults, made")  # noqa: TRY004
+        if not (times is None or _is_whole(times, 1)):
+            raise ValueError(f"times cannot be {times!r}: give a whole number from 1, or None for all calls")
+        if not _is_whole(skip, 0):
+            raise ValueError(f"skip cannot be {skip!r}: give a whole number from 0")
         if phase not in fault.phases:
             raise ValueError(f"{fault!r} makes no sense in {phase!r}, only in {', '.join(fault.phases)}")
         with self._lock:

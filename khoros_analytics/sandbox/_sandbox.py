@@ -1,5 +1,7 @@
 """The sandbox itself: starts and stops the two hosts, and shows what happened in them."""
 
+import errno
+import socket
 from types import TracebackType
 from typing import Any, Self
 
@@ -13,17 +15,29 @@ from ._hosts.host import World
 from ._hosts.links import Links, Origins
 from ._hosts.records import Log, RecordedRequest
 from ._options import Options
-from ._server import Server
+from ._server import Server, listen
+from ._validation import checks_names
+from ._wire.names import LOOPBACK, LOOPBACK_6, NAME, certified
 
 __all__ = ["Sandbox"]
 
+_ANY = {"0.0.0.0": LOOPBACK, "::": LOOPBACK_6}  # noqa: S104 - only asked for, never the default
+_TRIES = 20
 
+
+@checks_names
 @define(kw_only=True, eq=False, slots=False, repr=False)
 class Sandbox(Options):
     """A local server that speaks the Analytics Reports API, for tests and for trying things out.
 
-    It listens on two free ports of 127.0.0.1: the API, and a file host to which downloads redirect. Everything that
-    :class:`Options` lists may be given, and changed while it runs. Safe for any number of threads.
+    It listens on two free ports of this machine: the API at 127.0.0.1, and at localhost a file host to which downloads
+    redirect. Everything that :class:`Options` lists may be given, and changed while it runs (addresses and TLS: for the
+    next start). Safe for any number of threads.
+
+    A request that no server should take is refused with a 4xx, and one line in the log ``khoros_analytics.sandbox``: a
+    head over 64 KiB or slower than 15 seconds, a body over 16 MiB, broken chunks, a head that can be read in two ways.
+    A creation's arguments have room in 1 MiB. 256 connections at a time are served by each host; for one more the
+    connection that has been idle for longest is closed.
 
     Example:
         >>> import requests
@@ -35,11 +49,10 @@ class Sandbox(Options):
     """
 
     _servers: list[Server] = field(init=False, factory=list)
-    _ports: tuple[int, int] = field(init=False, default=(0, 0))
+    _ports: tuple[int, int] | None = field(init=False, default=None)
     _world: World = field(init=False)
 
     def __attrs_post_init__(self) -> None:
-        self._ports = (self.port, 0)
         origins = Origins()
         self._world = World(self, Log(self.remember), Faults(), Exports(self), origins, Links(self, origins))
 
@@ -65,13 +78,19 @@ class Sandbox(Options):
         """
         if self._servers:
             return
-        for host, port in zip((Api, Files), self._ports, strict=True):
-            try:
-                self._servers.append(Server(host(self._world), port))
-            except OSError:
-                self.stop()
-                raise
-        api, files = self._servers
+        port, file_port = self._ports or (self.port, self.file_port)
+        name = _ANY.get(self.host, self.host)
+        both = self.file_host is None and name == LOOPBACK and certified(self.ssl_context)
+        file_name = self.file_host or (NAME if both else name)
+        listening = [listen(self.host, port)]
+        try:
+            files_listening = _listen_both(self.host, file_port) if both else [listen(self.host, file_port)]
+        except OSError:
+            listening[0].close()
+            raise
+        api = Server(Api(self._world), listening, name)
+        files = Server(Files(self._world), files_listening, file_name)
+        self._servers = [api, files]
         self._ports = (api.port, files.port)
         self._world.origins.api, self._world.origins.files = api.origin, files.origin
 
@@ -123,7 +142,7 @@ class Sandbox(Options):
     @property
     def exports(self) -> list[Export]:
         """Every export that was started, in that order; ``len(sandbox.exports)`` counts them."""
-        return self._world.exports.all()
+        return [job.export for job in self._world.exports.jobs()]
 
     def count(self, phase: Phase | None = None) -> int:
         """Return how many requests came in.
@@ -164,3 +183,19 @@ class Sandbox(Options):
     def planned(self) -> list[tuple[Phase, Fault]]:
         """The faults that have not been used up yet."""
         return self._world.faults.left()
+
+
+def _listen_both(host: str, port: int) -> list[socket.socket]:
+    """Listen at an address and at the same port of ::1, since localhost may mean either; there may be no IPv6."""
+    for left in reversed(range(_TRIES)):
+        first = listen(host, port)
+        try:
+            return [first, listen(LOOPBACK_6, first.getsockname()[1])]
+        except OSError as error:
+            if error.errno != errno.EADDRINUSE:
+                return [first]
+            # Whoever has that port would be taken for the file host.
+            first.close()
+            if port or not left:
+                raise
+    raise AssertionError

@@ -60,8 +60,9 @@ def test_six_hours_by_default(world):
     assert times[-1] - began == pytest.approx(6 * 3600, abs=1)
 
 
-def test_waiting_on(world):
+def test_waiting_on(run):
     """After a passed deadline the same job can be waited for again, and is not started again."""
+    world = run({"seconds": 10})
     job = world.start()
     with pytest.raises(JobTimeoutError):
         job.wait(timeout=4)
@@ -246,7 +247,7 @@ class Interrupting(VirtualClock):
 @pytest.mark.parametrize("act", ["wait", "download"])
 def test_ctrl_c_while_waiting(run, folder, act, sleep):
     """Ctrl-C leaves the job running: its message holds the token that finds it again, and no file is left."""
-    world = run({"clock": Interrupting()})
+    world = run({"clock": Interrupting(), "seconds": 10})
     job = world.start()
     world.clock.after = sleep
 

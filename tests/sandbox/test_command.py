@@ -13,6 +13,8 @@ from urllib.parse import urlsplit
 import pytest
 import requests
 
+from khoros_analytics.sandbox.__main__ import main
+
 MODULE = [sys.executable, "-m", "khoros_analytics.sandbox"]
 
 
@@ -95,6 +97,74 @@ def test_a_port_in_use():
     assert ended.returncode == 1
     assert ended.stderr == f"The sandbox cannot listen on port {port}: Address already in use\n"
     assert ended.stdout == ""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "reason"),
+    [
+        (["--rows", "-1"], "rows cannot be -1: give a whole number from 0"),
+        (["--rows", "many"], "argument --rows: invalid int value: 'many'"),
+        (["--framing", "zip"], "framing cannot be 'zip': give 'length' or 'chunked' or 'close'"),
+        (["--running", "dict"], "running cannot be 'dict': give 'object' or 'list'"),
+        (["--url-origin", "x"], "url_origin cannot be 'x': give a scheme and a host, such as 'https://api.example'"),
+    ],
+)
+def test_wrong_options(capsys, arguments, reason):
+    """A wrong option ends the command with 2 and says what would be right."""
+    with pytest.raises(SystemExit) as ended:
+        main(arguments)
+
+    assert ended.value.code == 2
+    assert capsys.readouterr().err.endswith(f"error: {reason}\n")
+
+
+def test_an_address_that_is_not_here():
+    """An address that this machine does not have is one line on standard error."""
+    ended = subprocess.run([*MODULE, "--host", "203.0.113.1"], capture_output=True, text=True, check=False)
+
+    assert ended.returncode == 1
+    assert ended.stderr.startswith("The sandbox cannot listen on any port of 203.0.113.1: ")
+    assert ended.stderr.count("\n") == 1
+
+
+def test_a_broken_request_is_one_line():
+    """On the command's standard error a broken request is one line."""
+    with serving("--json") as process:
+        address = urlsplit(json.loads(process.stdout.readline())["base_url"])
+        with socket.create_connection((address.hostname, address.port), timeout=10) as client:
+            client.sendall(b"GET\r\n\r\n")
+            assert client.recv(12) == b"HTTP/1.1 400"
+        process.send_signal(signal.SIGTERM)
+        _, errors = process.communicate(timeout=10)
+
+    assert errors.count("\n") == 1
+    assert errors.endswith("host answered 400 to a request: the request line or a header is broken\n")
+
+
+def test_addresses():
+    """The file host's name and port and the origin in URLs can be given, as containers need it."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = str(free.getsockname()[1])
+    arguments = (
+        "--file-host",
+        "127.0.0.1",
+        "--file-port",
+        port,
+        "--url-origin",
+        "http://api.example",
+        "--running",
+        "list",
+    )
+    with serving("--json", "--host", "0.0.0.0", *arguments) as process:
+        facts = json.loads(process.stdout.readline())
+        query = {"companyKey": facts["company_key"], "startTime": "0", "endTime": "1"}
+        auth = (facts["username"], facts["password"])
+        created = requests.get(f"{facts['base_url']}/api/public/reports/report/user", query, auth=auth, timeout=10)
+        url = created.json()["result"]["statusUrl"]
+        status = requests.get(url.replace("http://api.example", facts["base_url"]), auth=auth, timeout=10).json()
+
+    assert facts["file_url"] == f"http://127.0.0.1:{port}"
+    assert isinstance(status["result"], list)
 
 
 def test_a_fixed_port():

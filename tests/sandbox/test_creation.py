@@ -70,16 +70,108 @@ def test_raiselimit_travels_in_the_query(caller):
 
 
 @pytest.mark.parametrize("report", REPORTS)
-def test_other_verbs_are_refused(caller, report, facts):
-    """A verb that is not documented gets 405, and Allow names those that are."""
+@pytest.mark.parametrize("strict", [False, True])
+def test_other_verbs_are_refused(run, report, facts, strict):
+    """A verb that is not documented gets 405, and Allow names those that are. GET is one of them unless strict."""
+    caller = run(strict=strict)
     row = yaml.safe_load((facts / "analytics-reports.yaml").read_text())["reports"][report]
-    documented = {row["verb"], *row.get("other_verbs", {})}
+    documented = {row["verb"], *row.get("other_verbs", {})} | (set() if strict else {"GET"})
 
     for verb in VERBS - documented:
         answer = caller.call(verb, path(report), params={**caller.key, **caller.window, **extra(report)})
         assert answer.status_code == 405
         assert set(answer.headers["Allow"].split(", ")) == documented
     assert caller.sandbox.exports == []
+
+
+@pytest.mark.parametrize("report", REPORTS)
+def test_get_starts_every_report(caller, report):
+    """The vendor's development kit starts reports by GET, with all arguments in the query."""
+    answer = caller.call("GET", path(report), params={**caller.key, **caller.window, **extra(report)})
+
+    assert answer.json()["status"] == "PASS"
+    assert [export.report for export in caller.sandbox.exports] == [report]
+
+
+@pytest.mark.parametrize(("report", "verb"), [each for each in BODY if each[1] == "POST"])
+@pytest.mark.parametrize("strict", [False, True])
+def test_arguments_in_a_json_body(run, report, verb, strict):
+    """A body is a form, as the vendor shows it, or JSON, as its file declares it: both start the same export."""
+    caller = run(strict=strict)
+    body = {"startTime": 1551441600000, "endTime": "1556712000000", "reportMetrics": ["TIME_ZONE"], "locale": None}
+    answer = caller.call(verb, path(report), params=caller.key, json=body)
+
+    assert answer.json()["status"] == "PASS"
+    assert caller.sandbox.exports[0].arguments == {
+        "companyKey": (caller.sandbox.company_key,),
+        "startTime": ("1551441600000",),
+        "endTime": ("1556712000000",),
+        "reportMetrics": ("TIME_ZONE",),
+    }
+    assert ("startTime", "1551441600000") in caller.sandbox.requests[0].form
+
+
+def test_flags_in_a_json_body(caller):
+    """true and false are written as in a query."""
+    body = {"startTime": 0, "endTime": 1, "enableBusinessHour": True, "businessHourType": False}
+    caller.call("POST", path("conversation_actions"), params=caller.key, json=body)
+
+    arguments = caller.sandbox.exports[0].arguments
+    assert (arguments["enableBusinessHour"], arguments["businessHourType"]) == (("true",), ("false",))
+
+
+@pytest.mark.parametrize(
+    ("body", "reason"),
+    [
+        (b"{", "The body is not JSON"),
+        (b"", "The body is not JSON"),
+        (b"[" * 100_000, "The body is not JSON"),
+        (b"\xff\xfe\x00", "The body is not JSON"),
+        (b"[]", "The body is not a JSON object"),
+        (b'{"startTime": {"a": 1}}', "The body has a value"),
+        (b'{"startTime": [[1]]}', "The body has a value"),
+        (b'{"locale": "\\ud800"}', "The body has a text that is not Unicode"),
+        (b'{"startTime": ' + b"1" * 5000 + b', "endTime": 1}', "startTime cannot be"),
+        (b'{"startTime": 1e3, "endTime": 2}', "startTime cannot be"),
+        (b'{"startTime": NaN, "endTime": 2}', "startTime cannot be"),
+        (b'{"a": [' + b"1," * 10_000 + b"1]}", "The body has more than 10000 parameters"),
+    ],
+)
+def test_json_bodies_that_cannot_be_read(caller, body, reason):
+    """JSON that is broken, or no object of plain values, is a bad request with its reason."""
+    headers = {"Content-Type": "application/json"}
+    answer = caller.call("POST", path("user"), params=caller.key, data=body, headers=headers)
+
+    assert (answer.status_code, answer.text) == (400, "{}")
+    assert answer.headers["X-Sandbox-Reason"].startswith(reason)
+
+
+def test_a_body_that_is_too_long(caller):
+    """A creation's arguments have room in 1 MiB, and in 10,000 parameters."""
+    for form, status in (
+        (b"a=" + b"x" * 1_000_000, 400),
+        (b"a=" + b"x" * 1_100_000, 413),
+        (b"a=1&" * 10_001, 400),
+        (b"a=1&" * 100 + b"startTime=0&endTime=1", 200),
+    ):
+        headers = {"Content-Type": "application/x-www-form-urlencoded"}
+        answer = caller.call("POST", path("user"), params=caller.key, data=form, headers=headers)
+        assert answer.status_code == status
+
+
+@pytest.mark.parametrize("report", REPORTS)
+def test_content_types(caller, report, facts):
+    """Each creation's answer has the type that the vendor's file declares for it."""
+    row = REPORTS[report]
+    for verb, place in {row.verb: row.sends, **row.other_verbs}.items():
+        arguments = {**caller.window, **extra(report)}
+        options = (
+            {"params": caller.key, "data": arguments} if place == "body" else {"params": {**caller.key, **arguments}}
+        )
+        as_json = report in {"author", "user"} or (report, verb) == ("conversation_actions", "GET")
+
+        answer = caller.call(verb, row.path, **options)
+        assert answer.headers["Content-Type"] == ("application/json" if as_json else "text/plain")
 
 
 @pytest.mark.parametrize(
@@ -212,6 +304,25 @@ def test_strict_refuses_unlisted_parameters(run):
     assert caller.create(**{"ü\r\nX": "1"}).headers["X-Sandbox-Reason"] == r"conversation has no parameter \xfc\r\nX"
     assert answer.status_code == 400
     assert caller.create(priorities="1").status_code == 200
+
+
+def test_strict_refuses_unknown_columns(run):
+    """With strict=True a column that the sandbox does not know is a bad request; otherwise it is made up."""
+    caller = run(strict=True)
+    answer = caller.create(reportMetrics=["STATUS", "STATU"])
+
+    assert (answer.status_code, answer.headers["X-Sandbox-Reason"]) == (400, "conversation has no column STATU")
+    assert caller.create(reportMetrics=["STATUS", "SUBJECT"]).status_code == 200
+    caller.sandbox.strict = False
+    assert caller.create(reportMetrics=["STATU"]).status_code == 200
+
+
+@pytest.mark.parametrize("columns", [["C" * 201], [f"C{number}" for number in range(1001)]])
+def test_columns_have_a_bound(caller, columns):
+    """A thousand columns with names of 200 letters are enough: a test's server must not eat all memory."""
+    form = {**caller.window, "reportMetrics": columns}
+
+    assert caller.call("POST", path("user"), params=caller.key, data=form).status_code == 400
 
 
 def test_the_default_format_is_json(caller):

@@ -436,7 +436,7 @@ def test_more_fields_in_a_true_status(run):
 
     assert strange["result"].pop("queue") == 1
     assert strange == plain
-    assert early[0]["jobInfo"]["downloadUrl"] == ""
+    assert early["jobInfo"]["downloadUrl"] == ""
 
 
 def test_delay(caller):

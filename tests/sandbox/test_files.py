@@ -280,8 +280,30 @@ def test_tls(run, authority, tmp_path):
     caller.session.verify = str(bundle)
     signed = caller.signed()
 
-    assert signed.startswith("https://")
+    assert signed.startswith("https://127.0.0.1:")
     assert caller.fetch(signed).content == caller.sandbox.exports[0].content()
+
+
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
+def test_tls_with_a_certificate_for_both_names(run, authority, tmp_path, version):
+    """Where the certificate is good for localhost too, the file host is called so, as without TLS."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.maximum_version = version
+    authority.issue_cert("127.0.0.1", "localhost").configure_cert(context)
+    bundle = tmp_path / "ca.pem"
+    authority.cert_pem.write_to_path(str(bundle))
+    caller = run(ssl_context=context)
+    caller.session.verify = str(bundle)
+    signed = caller.signed()
+
+    assert signed.startswith("https://localhost:")
+    assert caller.fetch(signed).content == caller.sandbox.exports[0].content()
+
+
+def test_tls_without_any_certificate():
+    """A context that has no certificate serves nobody, and breaks nothing."""
+    with Sandbox(ssl_context=ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)) as sandbox:
+        assert sandbox.file_url.startswith("https://127.0.0.1:")
 
 
 def test_tls_is_not_blocked_by_a_silent_client(authority):

@@ -1,13 +1,19 @@
 """Life: of the sandbox, and of the jobs in it."""
 
+import errno
 import socket
 import threading
 import time
+from operator import methodcaller
 from pathlib import Path
+from types import SimpleNamespace
+from urllib.parse import urlsplit
 
 import pytest
 
 from khoros_analytics.sandbox import Clock, Sandbox, VirtualClock, faults
+from khoros_analytics.sandbox import _clock as clocks
+from khoros_analytics.sandbox import _sandbox as sandboxes
 
 
 def threads():
@@ -111,15 +117,145 @@ def test_settings(caller):
 
 
 def test_the_host_names_are_two_origins(caller):
-    """The API and the file host are different origins."""
-    assert caller.sandbox.base_url != caller.sandbox.file_url
+    """The API and the file host are different origins, with different names: some clients look at the name alone."""
+    api, files = (urlsplit(url) for url in (caller.sandbox.base_url, caller.sandbox.file_url))
+
+    assert (api.hostname, files.hostname) == ("127.0.0.1", "localhost")
+    assert api.port != files.port
 
 
-def test_an_export_takes_its_seconds_on_the_clock(caller):
-    """By default an export runs for ten seconds of the sandbox's clock, looked at or not."""
+def test_localhost_may_mean_either(caller):
+    """Where there is IPv6, the file host answers at 127.0.0.1 and at ::1: localhost may lead to either."""
+    port = urlsplit(caller.sandbox.file_url).port
+    for address in ["127.0.0.1", *(["::1"] if has_ipv6() else [])]:
+        with socket.create_connection((address, port), timeout=10) as client:
+            client.sendall(b"GET /x HTTP/1.1\r\n\r\n")
+            assert client.recv(12) == b"HTTP/1.1 403"
+
+
+def has_ipv6():
+    try:
+        socket.create_server(("::1", 0), family=socket.AF_INET6).close()
+    except OSError:
+        return False
+    return True
+
+
+@pytest.mark.skipif(not has_ipv6(), reason="there is no IPv6")
+def test_a_port_that_somebody_has_at_the_other_address():
+    """A fixed port that another program has at ::1 is an error: that program would be taken for the file host."""
+    with socket.create_server(("::1", 0), family=socket.AF_INET6) as taken:
+        running = threads(), descriptors()
+        with pytest.raises(OSError, match="in use"):
+            Sandbox(file_port=taken.getsockname()[1]).start()
+        assert (threads(), descriptors()) == running
+
+
+def test_without_ipv6(monkeypatch):
+    """On a machine without IPv6 the file host listens at 127.0.0.1 alone."""
+    listen = sandboxes.listen
+
+    def listen_at_4(host, port):
+        if ":" in host:
+            raise OSError(errno.EADDRNOTAVAIL, "no such address")
+        return listen(host, port)
+
+    monkeypatch.setattr(sandboxes, "listen", listen_at_4)
+    with Sandbox() as sandbox:
+        socket.create_connection(("127.0.0.1", urlsplit(sandbox.file_url).port)).close()
+        assert urlsplit(sandbox.file_url).hostname == "localhost"
+
+
+@pytest.mark.parametrize(
+    ("options", "api", "files"),
+    [
+        ({"file_host": "127.0.0.2"}, "127.0.0.1", "127.0.0.2"),
+        ({"host": "127.0.0.1", "file_host": "files.example"}, "127.0.0.1", "files.example"),
+        ({"host": "0.0.0.0"}, "127.0.0.1", "localhost"),
+        ({"host": "0.0.0.0", "file_host": "files.example"}, "127.0.0.1", "files.example"),
+        ({"host": "localhost"}, "localhost", "localhost"),
+    ],
+)
+def test_addresses(options, api, files):
+    """The address to listen at and the file host's name can be given; 0.0.0.0 is called 127.0.0.1."""
+    with Sandbox(**options) as sandbox:
+        assert (urlsplit(sandbox.base_url).hostname, urlsplit(sandbox.file_url).hostname) == (api, files)
+        socket.create_connection(("127.0.0.1", urlsplit(sandbox.file_url).port), timeout=10).close()
+
+
+def test_a_fixed_file_port():
+    """The file host's port can be fixed, as a container that publishes it needs it."""
+    with Sandbox() as first:
+        port = urlsplit(first.file_url).port
+    with Sandbox(file_port=port) as second:
+        assert second.file_url == first.file_url
+
+
+@pytest.fixture
+def real(monkeypatch) -> SimpleNamespace:
+    """Stand for the machine's time, as the sandbox's own clock reads it."""
+    machine = SimpleNamespace(now=1000.0, monotonic=lambda: machine.now)
+    monkeypatch.setattr(clocks, "time", machine)
+    return machine
+
+
+def test_by_default_an_export_is_done_at_the_second_look(caller):
+    """By default an export is done when its status is asked for the second time, though no time passes."""
+    url = caller.started()["statusUrl"]
+    looks = [caller.status(url)["result"]["detail"] for _ in range(3)]
+
+    assert looks == ["", "COMPLETED", "COMPLETED"]
+
+
+def test_by_default_an_export_is_done_after_ten_seconds(real, caller):
+    """For a program that knows nothing of the sandbox's clock, real time passes: ten seconds of it are enough."""
+    early, late = caller.started()["statusUrl"], caller.started()["statusUrl"]
+    real.now += 9.9
+    assert caller.status(early)["result"] == {**caller.status(late)["result"], "runnerState": "RUNNING"}
+    real.now += 0.1
+
+    assert caller.status(caller.started()["statusUrl"])["result"]["detail"] == ""
+    assert caller.status(late)["result"]["detail"] == "COMPLETED"
+
+
+def test_real_time_moves_everything(real, run):
+    """Quota, dates and links follow real time until a program uses the clock."""
+    caller = run(requests_per_minute=1, seconds=30)
+    assert [caller.call("GET", "/teams", params=caller.key).status_code for _ in range(2)] == [200, 429]
+    real.now += 60
+    answer = caller.call("GET", "/teams", params=caller.key)
+
+    assert (answer.status_code, answer.headers["Date"]) == (200, "Wed, 01 May 2019 12:01:00 GMT")
+
+
+@pytest.mark.parametrize("use", [methodcaller("time"), methodcaller("monotonic"), methodcaller("sleep", 0)])
+def test_whoever_uses_the_clock_decides(real, run, use):
+    """Once a program uses the sandbox's clock, real time counts no longer: it stands still between sleeps."""
+    caller = run(seconds=30)
+    url = caller.started()["statusUrl"]
+    real.now += 20
+    use(caller.sandbox.clock)
+    real.now += 1000
+    assert stages(caller, url, 1) == [RUNNING]
+    caller.sandbox.clock.sleep(9)
+
+    assert stages(caller, url, 1) == [DONE]
+
+
+def test_an_export_takes_its_seconds_on_the_clock(run):
+    """With seconds=10 an export runs for ten seconds of the sandbox's clock, looked at or not."""
+    caller = run(seconds=10)
     url = caller.started()["statusUrl"]
 
     assert stages(caller, url, 12) == [RUNNING] * 10 + [DONE] * 2
+
+
+@pytest.mark.parametrize(("options", "running"), [({"polls": 3, "seconds": 10}, 2), ({"polls": 9, "seconds": 4}, 4)])
+def test_polls_and_seconds(run, options, running):
+    """When both are given, what comes first decides."""
+    caller = run(**options)
+
+    assert stages(caller, caller.started()["statusUrl"], running + 2) == [RUNNING] * running + [DONE] * 2
 
 
 @pytest.mark.parametrize("looks", [1, 2, 5])

@@ -49,7 +49,7 @@ def test_creation(run, sample, name, creation):
 )
 def test_status(run, sample, name, looks, fault):
     """A status is a list while the job runs and when it failed, an object when it is ready, with the vendor's URLs."""
-    caller = run(polls=looks)
+    caller = run(polls=looks, running="list")
     if fault is not None:
         caller.sandbox.fail("create", fault)
     answer = caller.call("GET", caller.started()["statusUrl"]).json()
@@ -94,9 +94,61 @@ def test_too_many_buckets(caller, sample):
     assert caller.sandbox.exports == []
 
 
-def test_bodies_are_declared_as_text(caller):
-    """JSON comes as text/plain, as the vendor's does."""
-    assert caller.create().headers["Content-Type"].startswith("text/plain")
+def test_a_running_job_as_an_object(run, sample):
+    """By default a running job's status is an object, as a consumer reads it, and holds what the list does."""
+    caller = run(polls=2)
+    answer = caller.call("GET", caller.started()["statusUrl"]).json()
+    expected = sample("status-running")
+
+    assert shape(answer) == {**shape(expected), "result": shape(expected["result"][0])}
+
+
+def test_the_list_of_jobs(run, sample):
+    """/reports/jobs has the vendor's shape: a running job without a link, a finished one with it, and ``details``."""
+    caller = run(polls=2)
+    caller.started()
+    url = caller.started()["statusUrl"]
+    caller.status(url)
+    caller.status(url)
+    answer = caller.call("GET", "/reports/jobs", params=caller.key)
+    running, finished = answer.json()["result"]
+
+    assert shape({**answer.json(), "result": [running]}) == shape(sample("legacy-jobs"))
+    assert finished["result"] == {**running["result"], "runnerState": "CLOSED"}
+    assert url_shape(finished["jobInfo"].pop("downloadUrl"))[1] == ["companyKey"]
+    assert finished["jobInfo"].keys() == running["jobInfo"].keys()
+
+
+def test_the_list_of_jobs_is_no_poll(run):
+    """Looking at the list does not count as looking at a status, and a failed job is closed, without a link."""
+    caller = run(polls=1)
+    caller.sandbox.fail("create", faults.JobFails())
+    url = caller.started()["statusUrl"]
+    looks = [caller.call("GET", "/reports/jobs").json()["result"][0] for _ in range(3)]
+    caller.status(url)
+    failed = caller.call("GET", "/reports/jobs").json()["result"][0]
+
+    assert {look["result"]["runnerState"] for look in looks} == {"RUNNING"}
+    assert (failed["result"]["runnerState"], "downloadUrl" in failed["jobInfo"]) == ("CLOSED", False)
+
+
+def test_the_list_of_jobs_needs_access(caller):
+    """It is for those who sign in, by GET; its company key may be left out, but not be wrong."""
+    assert caller.call("GET", "/reports/jobs", auth=None).status_code == 401
+    assert caller.call("POST", "/reports/jobs").status_code == 405
+    assert caller.call("GET", "/reports/jobs", params={"companyKey": "other"}).status_code == 403
+
+
+@pytest.mark.parametrize("path", ["/teams", "/config/timezones", "/reports/jobs", "status", "bad"])
+def test_json_is_declared_where_the_vendor_does(caller, path):
+    """Look-ups, the list of jobs, a status and a bad request are declared as JSON in the vendor's file."""
+    if path == "bad":
+        answer = caller.create(startTime=None)
+    else:
+        url = caller.started()["statusUrl"] if path == "status" else path
+        answer = caller.call("GET", url, params=None if path == "status" else caller.key)
+
+    assert answer.headers["Content-Type"] == "application/json"
 
 
 def test_bad_request_body(caller, facts):

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Mapping
 from zoneinfo import ZoneInfo, available_timezones
 
 from ...reports import Kind, Parameter, Report
+from .._data.columns import columns_of
 
 __all__ = ["Arguments", "collect", "find_problem", "too_many_buckets"]
 
@@ -13,6 +14,8 @@ Arguments = Mapping[str, tuple[str, ...]]
 _WEEK = 7 * 86_400_000
 _MONTH = 28 * 86_400_000
 _LAST_MOMENT = 253_370_764_800_000  # the year 9999: later ones are no dates in Python
+_DIGITS = 20  # more than any number of the API needs, and few enough for int()
+_COLUMNS, _COLUMN_NAME = 1000, 200  # so many columns in one export, each name so long
 _BOOLEANS = ("true", "false")
 
 
@@ -39,7 +42,8 @@ def find_problem(report: Report, arguments: Arguments, *, strict: bool) -> str |
         _missing(report, arguments)
         or _wrong_value(report, arguments)
         or _contradiction(arguments)
-        or (_unlisted(report, arguments) if strict else None)
+        or _too_many_columns(arguments)
+        or (_unlisted(report, arguments) or _unknown_column(report, arguments) if strict else None)
     )
 
 
@@ -103,13 +107,29 @@ def _unlisted(report: Report, arguments: Arguments) -> str | None:
     return next((f"{report.name} has no parameter {wire}" for wire in arguments if wire not in listed), None)
 
 
+def _too_many_columns(arguments: Arguments) -> str | None:
+    """Return the complaint about columns that would take more memory than a test's server should."""
+    columns = arguments.get("reportMetrics", ())
+    if len(columns) > _COLUMNS:
+        return f"reportMetrics was given {len(columns)} times, and the sandbox takes {_COLUMNS}"
+    long = next((name for name in columns if len(name) > _COLUMN_NAME), None)
+    return None if long is None else f"reportMetrics cannot be {long[:80]!r}"
+
+
+def _unknown_column(report: Report, arguments: Arguments) -> str | None:
+    """Return the complaint about the first column that the sandbox does not know."""
+    known = columns_of(report.name)
+    columns = arguments.get("reportMetrics", ())
+    return next((f"{report.name} has no column {name}" for name in columns if name not in known), None)
+
+
 def _good(parameter: Parameter, value: str) -> bool:
     """Return whether a parameter may have a value."""
     return _GOOD[parameter.kind](parameter, value)
 
 
 def _good_number(parameter: Parameter, value: str) -> bool:
-    if not value.removeprefix("-").isdecimal() or not value.isascii():
+    if not _is_number(value.removeprefix("-")):
         return False
     number = int(value)
     if parameter.steps:
@@ -118,7 +138,12 @@ def _good_number(parameter: Parameter, value: str) -> bool:
 
 
 def _good_moment(_parameter: Parameter, value: str) -> bool:
-    return value.isdecimal() and value.isascii() and int(value) < _LAST_MOMENT
+    return _is_number(value) and int(value) < _LAST_MOMENT
+
+
+def _is_number(value: str) -> bool:
+    """Return whether a text is a number that can be read: int() refuses thousands of digits."""
+    return value.isdecimal() and value.isascii() and len(value) <= _DIGITS
 
 
 def _good_choice(parameter: Parameter, value: str) -> bool:

@@ -80,8 +80,8 @@ class Job:
 
     def __init__(self, export: Export, options: Options, fate: Fault | None = None) -> None:
         self.export = export
-        self.polls_needed = options.polls
-        self.ready_at = export.started + options.duration()
+        self.polls_needed, seconds = options.lasting()
+        self.ready_at = export.started + seconds
         self.empty_links = options.empty_links
         self.reason: str | None = None
         self.closed_at: float | None = None
@@ -125,11 +125,10 @@ class Job:
         return "running" if self.closed_at is None else self._end
 
     def _close_if_due(self, now: float) -> None:
-        if self.polls_needed is not None:
-            if self._polls >= self.polls_needed:
-                self.closed_at = now
-        elif now >= self.ready_at:
+        if now >= self.ready_at:
             self.closed_at = self.ready_at
+        elif self.polls_needed is not None and self._polls >= self.polls_needed:
+            self.closed_at = now
 
 
 class Exports:
@@ -153,7 +152,7 @@ class Exports:
             str(uuid.uuid3(uuid.uuid4(), report.name)),
             _run_id(),
             base64.b64encode(secrets.token_bytes(16)).decode(),
-            self._options.clock.time(),
+            self._options.now(),
             _spec(report, arguments, self._options),
         )
         with self._lock:
@@ -165,10 +164,10 @@ class Exports:
         job = self._jobs.get(workflow_id)
         return job if job is not None and run_id in (None, job.export.run_id) else None
 
-    def all(self) -> list[Export]:
-        """Return all exports in the order in which they were started."""
+    def jobs(self) -> list[Job]:
+        """Return all jobs in the order in which they were started."""
         with self._lock:
-            return [job.export for job in self._jobs.values()]
+            return list(self._jobs.values())
 
 
 def _run_id() -> str:

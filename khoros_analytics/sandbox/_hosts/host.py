@@ -4,7 +4,7 @@ import abc
 from typing import ClassVar
 from urllib.parse import parse_qsl, urlsplit
 
-from attrs import frozen
+from attrs import evolve, frozen
 from werkzeug.wrappers import Request
 
 from .._fault_queue import Fault, Faults, Phase
@@ -12,13 +12,14 @@ from .._options import Options
 from .._wire.answers import Answer, refusal
 from .._wire.connection import CLEAN, Spoil
 from ..faults import Delay, Fate, Instead, Reset
+from .bodies import Problem, body_pairs
 from .exports import Exports
 from .links import Links, Origins
-from .records import Entry, Log, RecordedRequest
+from .records import Entry, Log, Pairs, RecordedRequest
 
 __all__ = ["Call", "Host", "Reply", "World", "not_allowed"]
 
-_FORM = "application/x-www-form-urlencoded"
+_SMALL = 64 * 1024
 
 
 @frozen
@@ -28,11 +29,13 @@ class Call:
     Attributes:
         request: The request as werkzeug reads it.
         entry: Its record, which is still being filled in.
+        problem: Why the body cannot be read, if so.
         fate: The fault that the host's own work has to obey, if any.
     """
 
     request: Request
     entry: Entry
+    problem: Problem | None = None
     fate: Fate | None = None
 
     @property
@@ -97,7 +100,7 @@ class Host(abc.ABC):
     @property
     def now(self) -> float:
         """The time on the sandbox's clock."""
-        return self.options.clock.time()
+        return self.options.now()
 
     @abc.abstractmethod
     def phase(self, path: str) -> Phase | None:
@@ -111,25 +114,31 @@ class Host(abc.ABC):
         """Return the answer to a call that is turned away before any fault can meet it, or None."""
         return None
 
-    def reply(self, request: Request) -> Reply:
-        """Return what to send to a request."""
-        entry = self.world.log.open(lambda: self._record(request))
-        answer = self.refusal(Call(request, entry))
+    def body_limit(self, request: Request) -> int:  # noqa: ARG002 - a host may look at it
+        """Return how many bytes of a request's body are looked at; of a longer one nothing is."""
+        return _SMALL
+
+    def reply(self, request: Request, body: bytes | None) -> Reply:
+        """Return what to send to a request, whose body is None when it was too long to be looked at."""
+        form, problem = body_pairs(request.mimetype, body)
+        entry = self.world.log.open(lambda: self._record(request, form))
+        call = Call(request, entry, problem)
+        answer = self.refusal(call)
         if answer is not None:
             return self._recorded(entry, answer)
         phase = entry.request.phase
         fault = entry.fault = self.world.faults.take(phase) if phase else None
-        return self._recorded(entry, self._answer(request, entry, fault), fault)
+        return self._recorded(entry, self._answer(call, fault), fault)
 
-    def _answer(self, request: Request, entry: Entry, fault: Fault | None) -> Answer:
+    def _answer(self, call: Call, fault: Fault | None) -> Answer:
         """Return the answer to a request that a fault may have met."""
         if isinstance(fault, Delay):
-            self.options.clock.sleep(fault.seconds)
+            self.options.sleep(fault.seconds)
         if isinstance(fault, Instead):
             if fault.after:
-                self.act(Call(request, entry))
+                self.act(call)
             return fault.answer()
-        return self.act(Call(request, entry, fault if isinstance(fault, Fate) else None))
+        return self.act(evolve(call, fate=fault) if isinstance(fault, Fate) else call)
 
     @staticmethod
     def _recorded(entry: Entry, answer: Answer, fault: Fault | None = None) -> Reply:
@@ -137,18 +146,17 @@ class Host(abc.ABC):
         entry.status = 0 if isinstance(fault, Reset) else answer.status
         return Reply(answer, CLEAN if fault is None else fault.spoil(), entry)
 
-    def _record(self, request: Request) -> RecordedRequest:
+    def _record(self, request: Request, form: Pairs) -> RecordedRequest:
         """Return the record of a request."""
         target = urlsplit(str(request.environ["RAW_URI"]))
-        form = request.get_data() if request.mimetype == _FORM else b""
         return RecordedRequest(
             self.now,
             self.name,
             self.phase(target.path),
             request.method,
             target.path,
-            _pairs(target.query),
-            _pairs(form.decode("utf-8", "replace")),
+            tuple(parse_qsl(target.query, keep_blank_values=True)),
+            form,
             tuple(request.headers.items()),
             "Authorization" in request.headers,
         )
@@ -158,8 +166,3 @@ def not_allowed(*verbs: str) -> Answer:
     """Return the answer to a verb that a path does not have."""
     allowed = ", ".join(verbs)
     return refusal(405, f"Only {allowed} here").adding(("Allow", allowed))
-
-
-def _pairs(encoded: str) -> tuple[tuple[str, str], ...]:
-    """Return the pairs of a query or a form, in their order."""
-    return tuple(parse_qsl(encoded, keep_blank_values=True))

@@ -47,7 +47,7 @@ class Links:
     def good(self, path: str, expires: str, signature: str, now: float) -> bool:
         """Return whether a link is signed and not too old."""
         signed = hmac.compare_digest(self._signature(path, expires).encode(), signature.encode())
-        return signed and now < float(expires)
+        return signed and now < float(expires)  # what is signed is a number
 
     def gone(self, job: Job, now: float) -> bool:
         """Return whether a completed export is too old to be fetched."""

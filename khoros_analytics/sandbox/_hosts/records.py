@@ -8,7 +8,7 @@ from attrs import evolve, field, frozen
 
 from .._fault_queue import Fault, Phase
 
-__all__ = ["Entry", "Log", "RecordedRequest"]
+__all__ = ["Entry", "Log", "Pairs", "RecordedRequest"]
 
 Pairs = tuple[tuple[str, str], ...]
 
@@ -24,7 +24,7 @@ class RecordedRequest:
         method: The HTTP verb.
         path: The path, still percent-encoded.
         query: The pairs of the query, in their order.
-        form: The pairs of a form body, in their order.
+        form: The pairs of a body that is a form or a JSON object, in their order.
         headers: All headers, as pairs. Not in the repr, like the query and the form: they may hold secrets.
         has_authorization: Whether it carried an Authorization header.
         fault: The fault that met it.
@@ -79,7 +79,7 @@ class Entry:
 
 
 class Log:
-    """All tickets. Safe for any number of threads.
+    """All records. Safe for any number of threads.
 
     Args:
         remember: How many of the last ones to keep; None for all.

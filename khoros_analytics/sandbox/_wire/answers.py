@@ -7,12 +7,20 @@ from attrs import evolve, field, frozen
 
 from .._data.body import Body
 
-__all__ = ["Answer", "Framing", "bad_request", "envelope", "page", "refusal", "text"]
+__all__ = ["JSON", "PLAIN", "Answer", "Framing", "bad_request", "envelope", "page", "refusal", "text"]
 
 Framing = Literal["length", "chunked", "close"]
 """How the end of a body is told: by its Content-Length, by chunks, or by closing the connection."""
 
+_REASON = 200  # letters: a reason may quote what came, which may be long
+
 Pairs = tuple[tuple[str, str], ...]
+
+PLAIN = "text/plain"
+"""How the vendor declares the JSON of most creations (openapi)."""
+
+JSON = "application/json"
+"""How it declares all other JSON (openapi)."""
 
 HTML = "<html><head><title>{0}</title></head><body><h1>{0}</h1><hr>gateway</body></html>\n"
 
@@ -52,23 +60,23 @@ def text(status: int, content: str, kind: str = "text/plain;charset=UTF-8") -> A
     return Answer(status, (("Content-Type", kind),), Body(tail=content.encode()))
 
 
-def envelope(result: Any, status: int = 200, verdict: str = "PASS") -> Answer:
-    """Return the vendor's envelope, which is JSON that is declared ``text/plain`` (openapi)."""
-    return text(status, json.dumps({"status": verdict, "request": None, "message": None, "result": result}))
+def envelope(result: Any, status: int = 200, verdict: str = "PASS", kind: str = JSON) -> Answer:
+    """Return the vendor's envelope. It is always JSON, whatever type is declared."""
+    return text(status, json.dumps({"status": verdict, "request": None, "message": None, "result": result}), kind)
 
 
-def refusal(status: int, reason: str) -> Answer:
+def refusal(status: int, reason: str, kind: str = PLAIN) -> Answer:
     """Return an envelope that says FAIL.
 
     The vendor shows such an envelope for too many buckets only. For any other mistake than a 400 its API is not
     documented: the sandbox answers in the same way.
     """
-    return envelope(reason, status, "FAIL")
+    return envelope(reason, status, "FAIL", kind)
 
 
 def bad_request(reason: str) -> Answer:
     """Return the documented answer to a bad request: 400 with ``{}`` (openapi)."""
-    return text(400, "{}").adding(("X-Sandbox-Reason", reason.encode("unicode_escape").decode()))
+    return text(400, "{}", JSON).adding(("X-Sandbox-Reason", reason[:_REASON].encode("unicode_escape").decode()))
 
 
 def page(status: int, title: str) -> Answer:

@@ -19,10 +19,11 @@ from werkzeug.http import http_date
 
 from .answers import Answer
 
-__all__ = ["CLEAN", "Line", "Spoil", "reset", "write"]
+__all__ = ["CLEAN", "Line", "Spoil", "part", "reset", "write"]
 
 _LOOK = 0.05
 _DRAINED = 2.0
+_PARTING = 2.0  # real seconds for what a client still sends after the last answer
 _NO_BODY = {HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED}
 
 
@@ -105,6 +106,16 @@ def reset(connection: socket.socket) -> None:
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     # close() would wait for the file objects on this socket, and a shutdown before it would say goodbye politely.
     socket.close(connection.detach())
+
+
+def part(connection: socket.socket) -> None:
+    """End a connection so that its last answer arrives: one closed over unread bytes is reset, and the answer lost."""
+    connection.shutdown(socket.SHUT_WR)
+    deadline, piece = time.monotonic() + _PARTING, bytearray(1 << 16)
+    while (left := deadline - time.monotonic()) > 0:
+        connection.settimeout(left)
+        if not connection.recv_into(piece):
+            return
 
 
 def _keepable(answer: Answer, spoil: Spoil) -> bool:
