@@ -127,7 +127,7 @@ def generate(session: nox.Session) -> None:
 @nox.session
 def chaos(session: nox.Session) -> None:
     """Live through many seeds of faults: ``--seeds 5000``, ``--first 300``, or ``--seed 1234`` once more."""
-    session.install(".[sandbox]")
+    session.install(".[sandbox,arrow]", "trustme")
     session.run("python", "tests/chaos/run.py", *session.posargs)
 
 

@@ -3,13 +3,29 @@
 import random
 from collections.abc import Callable, Iterator
 from email.utils import formatdate
-from typing import Any
+from typing import Any, Literal
 
-from attrs import asdict, frozen
+from _front import Style, Wrong
+from _malice import draw_style, draw_wrong
+from attrs import asdict, evolve, frozen
 
 from khoros_analytics.sandbox import Fault, Phase, faults
 
-__all__ = ["NOON", "Event", "Interrupt", "Leap", "Outage", "Plan", "Planned", "Suspend", "draw"]
+__all__ = [
+    "NOON",
+    "Event",
+    "Fork",
+    "Interrupt",
+    "JournalTrouble",
+    "Leap",
+    "NoNames",
+    "Others",
+    "Outage",
+    "Plan",
+    "Planned",
+    "Suspend",
+    "draw",
+]
 
 NOON = 1_556_712_000.0
 """When every life begins, in seconds since 1970 UTC."""
@@ -52,6 +68,33 @@ class Interrupt(Event):
 
 
 @frozen
+class NoNames(Event):
+    """No host name is found, for so many beats."""
+
+    beats: int
+
+
+@frozen
+class Others(Event):
+    """Other programs spend the whole quota of the account, for so many beats."""
+
+    beats: int
+
+
+@frozen
+class JournalTrouble(Event):
+    """The journal is ``locked``, or its disk ``full``, for so many beats; or lines in it are ``damaged``."""
+
+    kind: Literal["locked", "full", "damaged"]
+    beats: int
+
+
+@frozen
+class Fork(Event):
+    """The process forks, and its child ends at once, as a program ends."""
+
+
+@frozen
 class Planned:
     """One line of ``sandbox.fail``."""
 
@@ -78,6 +121,10 @@ class Plan:
         old: Whether an older file stands at the target, to be overwritten.
         again: Whether the same request is made once more at the end.
         by_token: Whether one goes on by the job's token, and not with the job or by the journal.
+        route: What becomes of the file at first: a ``download``, ``rows``, ``batches``, ``arrow`` or ``parquet``.
+        hook: What a hook of the user's own session does with answers: ``read`` or ``replace`` them.
+        style: What the hostile front is like; None for the sandbox alone.
+        wrong: What goes wrong at the front.
     """
 
     seed: int
@@ -92,13 +139,18 @@ class Plan:
     old: bool
     again: bool
     by_token: bool
+    route: str
+    hook: str | None
+    style: Style | None
+    wrong: tuple[Wrong, ...]
 
     def __str__(self) -> str:
         """Show it line by line, each of them Python."""
         shown = asdict(self, recurse=False)
-        planned, events = shown.pop("faults"), shown.pop("events")
+        planned, events, wrong = shown.pop("faults"), shown.pop("events"), shown.pop("wrong")
         lines = [f"{name} = {value!r}" for name, value in shown.items()]
         lines += [f"sandbox.fail({line.phase!r}, {_typed(line)})" for line in planned]
+        lines += [f"front: {line!r}" for line in wrong]
         lines += [f"at beat {beat}: {event!r}" for beat, event in events]
         return "\n".join(lines)
 
@@ -113,7 +165,44 @@ def _typed(line: Planned) -> str:
 
 def draw(seed: int) -> Plan:
     """Draw what goes wrong. The same seed always gives the same plan."""
-    return _Drawing(seed).plan()
+    return _made_worse(_Drawing(seed).plan(), random.Random(f"{seed}, made worse"))
+
+
+def _made_worse(plan: Plan, pick: random.Random) -> Plan:
+    """Put a hostile front before the sandbox of most plans, and let more happen in all of them."""
+    settings, timeout, style, wrong = dict(plan.settings), plan.timeout, None, ()
+    if pick.random() < 0.65:
+        style = draw_style(pick, plan.format, large=plan.options["rows"] > 300)
+        wrong = draw_wrong(pick, plan.format)
+        settings.pop("max_bytes", None)
+        if timeout is None and any(line.times is None for line in wrong):
+            timeout = pick.choice((30, 300, 900))
+    events = (*plan.events, *_more_events(pick, plan.journal, hostile=style is not None))
+    return evolve(
+        plan,
+        settings=settings,
+        timeout=timeout,
+        events=tuple(sorted(events, key=lambda each: each[0])),
+        route=pick.choice(("download",) * 8 + ("rows", "rows", "batches", "arrow", "parquet")),
+        hook=pick.choice(("read", "replace")) if pick.random() < 0.08 else None,
+        style=style,
+        wrong=wrong,
+    )
+
+
+def _more_events(pick: random.Random, journal: bool, *, hostile: bool) -> Iterator[tuple[int, Event]]:
+    kinds: tuple[tuple[float, Callable[[], Event]], ...] = (
+        (0.06 * hostile, lambda: Outage(pick.choice((20, 60)))),
+        (0.08, lambda: NoNames(pick.choice((1, 3, 8, 30)))),
+        (0.08, lambda: Others(pick.choice((1, 5, 20)))),
+        (0.2 * journal, lambda: JournalTrouble(pick.choice(("locked", "full", "damaged")), pick.choice((1, 3, 12)))),
+        (0.2 * journal, lambda: JournalTrouble(pick.choice(("locked", "full", "damaged")), pick.choice((1, 3, 12)))),
+        (0.04, Fork),
+    )
+    for share, make in kinds:
+        wanted, beat, event = pick.random() < share, int(pick.expovariate(1 / 5)), make()
+        if wanted:
+            yield beat, event
 
 
 class _Drawing:
@@ -127,7 +216,7 @@ class _Drawing:
         # A large file over a link that breaks: where resuming counts.
         self.poor = self.chance(0.12)
         if self.poor:
-            self.options.update(size=self.random.randint(2 * MIB, 4 * MIB), ranges=True, validators=True, gzip=False)
+            self.options.update(rows=self.random.randint(800, 1500), ranges=True, validators=True, gzip=False)
         packed, framing = self.options["gzip"], self.options["framing"]
         # Where nothing announces a length, an early end shows in the content alone: in JSON always, in CSV by chance.
         # That is as much as anybody can know, so there the body is not ended early.
@@ -158,7 +247,7 @@ class _Drawing:
         if self.chance(0.1):
             settings["request_deadline"] = pick.choice((20, 60, 120))
         if any(line.phase in ("file", "download") and isinstance(line.fault, faults.Endless) for line in planned):
-            settings["max_bytes"] = 8 * MIB
+            settings["max_bytes"] = 2 * MIB
         # Hours of looks would only cost time: nothing happens between them.
         long = any(isinstance(line.fault, faults.JobNeverEnds) or line.times is None for line in planned)
         return Plan(
@@ -174,6 +263,10 @@ class _Drawing:
             old=self.chance(0.3),
             again=self.chance(0.4),
             by_token=self.chance(0.4),
+            route="download",
+            hook=None,
+            style=None,
+            wrong=(),
         )
 
     def _options(self) -> dict[str, Any]:
@@ -198,10 +291,10 @@ class _Drawing:
         if self.chance(0.06):
             options["export_seconds"] = pick.choice((0.0, 5.0, 60.0))
         if self.chance(0.15):
-            # What a break finds half read is lost, so only files beyond one piece of 1 MiB are ever resumed.
-            options["size"] = pick.randint(MIB, 3 * MIB)
+            # What a break finds half read is lost, so only files beyond one piece are ever resumed.
+            options["rows"] = pick.randint(400, 1200)
         else:
-            options["rows"] = pick.choice((0, 1, 7, 100, 100, 100, 2500))
+            options["rows"] = pick.choice((0, 1, 7, 100, 100, 100, 300))
         return options
 
     def _events(self) -> list[tuple[int, Event]]:
@@ -314,7 +407,7 @@ class _Drawing:
         return self.random.choice((0, 1, 17, 0.1, 0.5, 0.9, 0.999999, self.random.random()))
 
     def _slow(self) -> Fault:
-        return faults.Slow(0.002, 256 * 1024 if "size" in self.options or self.options.get("rows", 0) > 100 else 8192)
+        return faults.Slow(0.002, 32 * 1024 if self.options["rows"] > 100 else 8192)
 
     def _spoiled(self) -> Fault:
         """Damage to an answer in JSON: all of it shows."""
@@ -337,7 +430,7 @@ class _Drawing:
 
     def _is_broad(self) -> bool:
         """Return whether the file is sent in pieces of some size: the end of an endless body should come soon."""
-        return "size" in self.options or (self.options.get("rows", 0) >= 100 and not self.options["ranges"])
+        return self.options["rows"] >= 100
 
     def _body(self) -> Fault:
         """Damage to the file, where it can be told."""

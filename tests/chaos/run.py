@@ -2,10 +2,13 @@
 
 import argparse
 import multiprocessing
+import os
 import sys
 from concurrent.futures import ProcessPoolExecutor
 
 from _life import Summary, live
+
+KEPT = {"PATH", "HOME", "TMPDIR", "PYTHONPATH", "LANG", "SYSTEMROOT", "TEMP", "TMP"}
 
 
 def say(text: object) -> None:
@@ -22,6 +25,9 @@ def main() -> int:
     options = parser.parse_args()
     summary = Summary()
     seeds = options.seed or range(options.first, options.first + options.seeds)
+    # Nothing from outside plays a part, and requests looks through all variables at each request.
+    for name in set(os.environ) - KEPT:
+        del os.environ[name]
     # Each process has threads of its own, so none may be a copy of this one.
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(min(options.jobs, len(seeds)), mp_context=context) as pool:
