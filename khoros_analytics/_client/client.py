@@ -160,7 +160,8 @@ class Client(ReportMethods):
         """Start an export by the name of its report: for programs that decide at run time.
 
         Args:
-            name: The report's name on the wire, such as ``"conversation"``.
+            name: The report's name on the wire, such as ``"conversation"``, or its title in the vendor's documentation,
+                such as ``"Raw Conversations"``, in any letter case.
             start: The first moment of the window: a datetime, a date, ISO 8601 text, or epoch milliseconds.
             end: The moment at which the window ends; it is not part of it.
             **arguments: The keywords of the report's method.
@@ -179,7 +180,7 @@ class Client(ReportMethods):
         report = find_report(name)
         fresh = arguments.pop("fresh", False)
         request = encode(report, start, end, arguments, timezone=self._settings.timezone)
-        checked(f"{name}: fresh", as_flag, fresh)
+        checked(f"{report.name}: fresh", as_flag, fresh)
         return Job(start_export(self._account, request, fresh=bool(fresh)))
 
     def job(self, token: str) -> Job:
@@ -213,7 +214,7 @@ class Client(ReportMethods):
         """List the journal: the exports that were asked for with it, newest first. Programs that write need not wait.
 
         Args:
-            report: Only those of the report with this name.
+            report: Only those of the report with this name or title.
             state: Only those in this state, such as ``"saved"`` or ``"unknown"``.
             since: Only those that were asked for at this moment or later: a datetime, a date, ISO 8601 text, or epoch
                 milliseconds.

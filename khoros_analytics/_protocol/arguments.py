@@ -13,6 +13,7 @@ from ..errors import ParameterError
 from ..reports import FORMAT, REPORTS, Kind, Report
 from ..times import Moment, Window, make_window, parse_moment, parse_zone
 from .encoding import NOT_KEYWORDS, Pairs, canonical, canonical_extra, wire_pairs
+from .likely_mistakes import warn_of_likely_mistakes
 
 __all__ = ["ExportRequest", "encode", "find_report", "from_json", "to_json"]
 
@@ -50,12 +51,24 @@ class ExportRequest:
 
 
 def find_report(name: str) -> Report:
-    """Look a report up by its name on the wire; a ParameterError suggests the nearest."""
+    """Look a report up by its name on the wire, or by its title in any letter case; an error suggests the nearest."""
     if isinstance(name, str) and name in REPORTS:
         return REPORTS[name]
+    titled = [report for report in REPORTS.values() if _plain(report.title) == _plain(name)]
+    if len(titled) == 1:
+        return titled[0]
+    if titled:
+        names = " and ".join(repr(report.name) for report in titled)
+        raise ParameterError(
+            f"{len(titled)} reports have the title {name!r}; give the name of the one you mean: {names}"
+        )
     known = {report.title: key for key, report in REPORTS.items()} | {key: key for key in REPORTS}
     hint = did_you_mean(name, known) or f"; the reports are {', '.join(REPORTS)}"
     raise ParameterError(f"there is no report {name!r}{hint}")
+
+
+def _plain(title: object) -> str:
+    return " ".join(str(title).casefold().split())
 
 
 def encode(
@@ -78,7 +91,9 @@ def encode(
     window = _encode_window(start, end, given.get("timezone", timezone), problems)
     found = _canonical_arguments(report, {"format": "csv", **given}, problems)
     problems.raise_any()
-    return ExportRequest(report, window, found)
+    request = ExportRequest(report, window, found)
+    warn_of_likely_mistakes(report, window, found, request.pairs)
+    return request
 
 
 def to_json(arguments: Mapping[str, object]) -> dict[str, object]:

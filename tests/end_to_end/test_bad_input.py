@@ -122,7 +122,7 @@ def test_all_mistakes_at_once(world):
     ("name", "told"),
     [
         ("conversations", "'conversation'"),
-        ("Raw Conversations", "'conversation'"),
+        ("Raw Conversation", "'conversation'"),
         ("", "author"),
         ("nothing like it", "author"),
         (None, "author"),

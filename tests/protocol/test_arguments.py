@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 import yaml
+from attrs import evolve
 from hypothesis import example, given
 from hypothesis import strategies as st
 
@@ -391,8 +392,8 @@ def test_a_mistake_in_two_wire_parameters_is_one():
     ("name", "hint"),
     [
         ("conversations", "did you mean 'conversation'?"),
-        ("Raw Conversations", "did you mean 'conversation'?"),
-        ("help requests", "did you mean 'raw_expert_help'?"),
+        ("Raw Conversation", "did you mean 'conversation'?"),
+        ("helf requests", "did you mean 'raw_expert_help'?"),
         ("CONVERSATION", "did you mean 'conversation'?"),
         ("xyzzy", "the reports are author, combined, conversation,"),
         ("", "the reports are author"),
@@ -411,6 +412,21 @@ def test_unknown_report(name, hint):
 def test_known_report(name):
     """A report is found by its name on the wire."""
     assert find_report(name) is REPORTS[name]
+
+
+@pytest.mark.parametrize("write", [str, str.upper, str.lower, "  {}\n".format, lambda title: title.replace(" ", "  ")])
+@pytest.mark.parametrize("name", ALL)
+def test_report_by_its_title(name, write):
+    """A report is found by its title in the vendor's documentation, too, in any letter case."""
+    assert find_report(write(REPORTS[name].title)) is REPORTS[name]
+
+
+def test_title_that_two_reports_share(monkeypatch):
+    """A title that does not tell which report is meant is an error that names both."""
+    both = dict(REPORTS) | {"author": evolve(REPORTS["author"], title="raw Conversations")}
+    monkeypatch.setattr("khoros_analytics._protocol.arguments.REPORTS", both)
+    with pytest.raises(ParameterError, match=r"2 reports have the title .*: 'author' and 'conversation'"):
+        find_report("Raw conversations")
 
 
 # ---- laws
