@@ -176,8 +176,7 @@ class Transfer:
         return fits and self._size == known == _parse_length(total)
 
     def _check_chunk(self, chunk: bytes, stream: StreamedResponse) -> None:
-        content_type = stream.headers.get("Content-Type", "").partition(";")[0].strip().lower()
-        if not self._size and (re.match(_MARKUP, chunk) or content_type in _PAGES):
+        if not self._size and (re.match(_MARKUP, chunk) or _is_page(stream)):
             raise UnexpectedReplyError(
                 f"{stream.subject}: a page or an error message came instead of the file", status_code=stream.status_code
             )
@@ -245,9 +244,18 @@ class Transfer:
             self._doubt = None
         elif stream.status_code in (_PARTIAL, _PRECONDITION_FAILED):
             self._begin_anew("the host has more of the file than it sent; beginning anew")
-        elif stream.framing.length == self._size and not stream.encoding and not self._is_another(stream):
+        else:
+            self._settle_by_whole(stream)
+
+    def _settle_by_whole(self, stream: StreamedResponse) -> None:
+        """Judge by the head of a second answer that is none to the question."""
+        if stream.encoding or _is_page(stream):
+            raise IncompleteDownloadError("something else came when the host was asked whether the file goes on")
+        if self._is_another(stream):
+            self._begin_anew("the host has another version of the file by now; beginning anew")
+        if stream.framing.length == self._size:
             self._doubt = None
-        elif stream.framing.length is not None and not stream.encoding:
+        elif stream.framing.length is not None:
             self._begin_anew("the file ended in the middle: now the host announces another length")
         else:
             self._ranges = False
@@ -347,6 +355,11 @@ def download(
             error.add_last_attempt(str(failures.last))
         part.keep = transfer.can_resume() and (isinstance(error, _RESUMABLE) or not isinstance(error, KhorosError))
         raise
+
+
+def _is_page(stream: StreamedResponse) -> bool:
+    """Return whether an answer says of itself that it is a page."""
+    return stream.headers.get("Content-Type", "").partition(";")[0].strip().lower() in _PAGES
 
 
 def _parse_length(text: str) -> int | None:

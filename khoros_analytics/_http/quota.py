@@ -125,8 +125,9 @@ class Quota:
             for place in reversed(range(len(self._under_way))):
                 if self._under_way[place][0] == thread:
                     del self._under_way[place]
-                    self._done.append(self._clock.monotonic())
                     break
+            # Also one that was forgotten meanwhile, since the machine slept in the middle of it: it was made only now.
+            self._done.append(self._clock.monotonic())
 
     def refused(self, retry_after: float | None) -> None:
         """Pause everybody after a 429, until the server has room again.

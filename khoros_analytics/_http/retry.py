@@ -112,6 +112,8 @@ def repeat(
         return may_repeat(phase, error)
 
     def used_up(_state: RetryCallState) -> bool:
+        if patient and row.last is not None and _is_outage(phase, row.last):
+            return False
         return row.rejected > (1 if patient and _is_no_export(phase, row.last) else retries)
 
     def wait(_state: RetryCallState) -> float:

@@ -17,7 +17,7 @@ class FileHost:
 
     def __init__(self, serve, content, context=None):
         self.content, self.cuts, self.ranges = content, [], True
-        self.headers, self.announced = 'ETag: "1"\r\n', []
+        self.headers, self.announced, self.strange = 'ETag: "1"\r\n', [], []
         self.asked = []
         self.goodbye = True
         self.server = serve(self._answer, context)
@@ -34,6 +34,9 @@ class FileHost:
     def _send(self, line, asked):
         self.asked.append(int(asked[1]) if asked else None)
         size = len(self.content)
+        if asked and self.strange:
+            line.send(f"HTTP/1.1 200 OK\r\n{self.strange.pop(0)}\r\nConnection: close\r\n\r\nno file")
+            return
         if asked and self.ranges:
             start = int(asked[1])
             if start >= size:
@@ -187,3 +190,11 @@ def test_tls_that_ends_well(serve, fetch, trusted):
     host = FileHost(serve, ROWS, trusted)
     assert fetch(host) == ROWS
     assert host.asked == [None, len(ROWS)]
+
+
+@pytest.mark.parametrize("header", ["Content-Type: text/html", "Content-Encoding: zstd", 'ETag: "2"'])
+def test_something_else_than_an_answer_about_the_rest(serve, fetch, header):
+    """A page, packed bytes or another version, where the host is asked whether more follows, say nothing about that."""
+    host = FileHost(serve, ROWS)
+    host.cuts, host.strange = [len(ROWS) - 1], [header]
+    assert fetch(host) == ROWS

@@ -283,3 +283,15 @@ def test_forgotten_clocks_take_no_memory():
     del clock
     gc.collect()
     assert gone() is None
+
+
+def test_a_request_during_which_the_machine_slept(clock):
+    """A request counts from its answer on, even if hours passed in the middle of it."""
+    share = Quota(clock).share(2)
+    use(share, clock, took=7200.0)
+    use(share, clock)
+
+    began = clock.monotonic()
+    share.acquire(Deadline(clock, FOREVER))
+
+    assert clock.monotonic() - began >= 60

@@ -280,3 +280,14 @@ def test_always_a_value_or_the_last_error(outcomes):
         found = error
     assert found is attempt.calls[-1]
     assert len(attempt.calls) <= 4
+
+
+def test_an_outage_after_something_else_than_the_file(clock):
+    """What came in place of the file is fetched once more; an outage on the way there is waited out, not counted."""
+    page, outage = UnexpectedReplyError("a page"), TransportError("reset")
+    attempt = failing(page, outage, outage, "the file")
+
+    deadline = Deadline(clock, 10_000.0)
+    found = repeat(attempt, Phase.DOWNLOAD, sleep=clock.sleep, deadline=deadline, retries=0, patient=True)
+
+    assert found == "the file"
