@@ -81,7 +81,7 @@ class Options:
             as the API is.
         file_port: The file host's port; 0 for any free one.
         ssl_context: The server side of TLS, for both hosts. None for plain http.
-        remember: Keep the records of so many last requests; None for all.
+        remember: Keep the records of so many last requests, and of fewer where they take more than 32 MB; None for all.
     """
 
     username: str = field(default="sandbox", validator=is_user)

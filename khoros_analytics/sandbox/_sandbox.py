@@ -54,7 +54,7 @@ class Sandbox(Options):
 
     def __attrs_post_init__(self) -> None:
         origins = Origins()
-        self._world = World(self, Log(self.remember), Faults(), Exports(self), origins, Links(self, origins))
+        self._world = World(self, Log(self), Faults(), Exports(self), origins, Links(self, origins))
 
     def __repr__(self) -> str:
         return f"<Sandbox {self._world.origins.api if self._servers else 'not running'}>"

@@ -140,7 +140,8 @@ class _Handler(WSGIRequestHandler):
 
     def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:  # noqa: ARG002
         """Refuse what the standard library's parser cannot read; its message would quote the request."""
-        raise Refused(int(code), "the request line or a header is broken")
+        status = 431 if code == HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE else 400
+        raise Refused(status, "the request line or a header is broken")
 
     def log(self, type: str, message: str, *args: Any) -> None:
         """Say nothing: requests are recorded, and a URL in a log would show its secrets."""

@@ -6,6 +6,7 @@ import attrs
 import pytest
 
 from khoros_analytics.sandbox import faults
+from khoros_analytics.sandbox._hosts import exports, records
 
 
 def test_an_export_leaves_its_trace(caller):
@@ -106,3 +107,32 @@ def test_old_records_can_be_forgotten(run):
         caller.call("GET", f"/{number}")
 
     assert [record.path for record in caller.sandbox.requests] == [f"/api/public/{number}" for number in (2, 3, 4)]
+
+
+def test_large_records_are_forgotten_sooner(run, monkeypatch):
+    """Where only the last records are kept, their size has a bound too: many large forms would fill the memory."""
+    monkeypatch.setattr(records, "_MOST", 10_000)
+    caller = run(remember=100)
+    for _ in range(5):
+        caller.call("POST", "/reports/report/user", params=caller.key, data={"a": "x" * 4000})
+    caller.call("GET", "/teams")
+
+    assert 1 < len(caller.sandbox.requests) < 5
+    caller.sandbox.remember = 1
+    caller.call("GET", "/last")
+    assert [record.path for record in caller.sandbox.requests] == ["/api/public/last"]
+
+
+def test_old_files_give_their_memory_back(run, monkeypatch):
+    """Only the last exports keep their files in memory; an older one is made again, the same as before."""
+    monkeypatch.setattr(exports, "_FILES", 2)
+    caller = run()
+    links = [caller.signed() for _ in range(3)]
+    before = caller.fetch(links[1]).content
+    oldest, recent = caller.sandbox.exports[:2]
+    content = oldest.content()
+    caller.started()
+
+    assert ["body" in vars(export) for export in (oldest, recent)] == [True, False]
+    assert caller.fetch(links[1]).content == before == recent.content()
+    assert content == caller.fetch(links[0]).content

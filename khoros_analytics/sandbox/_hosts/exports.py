@@ -5,6 +5,7 @@ import math
 import secrets
 import threading
 import uuid
+from collections import deque
 from functools import cached_property
 from typing import Literal
 
@@ -19,6 +20,8 @@ from ..faults import JobFails, JobNeverEnds
 from .checks import Arguments
 
 __all__ = ["Export", "Exports", "Job", "Stage"]
+
+_FILES = 100  # so many last exports keep their files in memory
 
 Stage = Literal["running", "completed", "failed"]
 
@@ -67,6 +70,11 @@ class Export:
     def content(self) -> bytes:
         """Return the whole file, built in memory."""
         return self.body.content()
+
+    def forget_files(self) -> None:
+        """Give the memory of the file back; it is made again when it is asked for."""
+        for name in ("body", "packed"):
+            self.__dict__.pop(name, None)
 
 
 class Job:
@@ -141,6 +149,7 @@ class Exports:
     def __init__(self, options: Options) -> None:
         self._options = options
         self._jobs: dict[str, Job] = {}
+        self._recent: deque[Export] = deque()
         self._lock = threading.Lock()
 
     def start(self, report: Report, arguments: Arguments, fate: Fault | None) -> Job:
@@ -157,6 +166,9 @@ class Exports:
         )
         with self._lock:
             job = self._jobs[export.workflow_id] = Job(export, self._options, fate)
+            self._recent.append(export)
+            if len(self._recent) > _FILES:
+                self._recent.popleft().forget_files()
         return job
 
     def find(self, workflow_id: str, run_id: str | None = None) -> Job | None:

@@ -7,8 +7,12 @@ from collections.abc import Callable
 from attrs import evolve, field, frozen
 
 from .._fault_queue import Fault, Phase
+from .._options import Options
 
 __all__ = ["Entry", "Log", "Pairs", "RecordedRequest"]
+
+_MOST = 32 * 1024 * 1024  # bytes of the records that are kept, where not all are
+_PAIR = 200  # bytes that a pair takes beside its letters
 
 Pairs = tuple[tuple[str, str], ...]
 
@@ -63,6 +67,8 @@ class Entry:
         self.fault: Fault | None = None
         self.status = 0
         self.sent = 0
+        pairs = (*request.query, *request.form, *request.headers)
+        self.size = len(request.path) + sum(len(name) + len(value) + _PAIR for name, value in pairs)
 
     @classmethod
     def unknown(cls) -> "Entry":
@@ -82,19 +88,29 @@ class Log:
     """All records. Safe for any number of threads.
 
     Args:
-        remember: How many of the last ones to keep; None for all.
+        options: The sandbox's options: how many of the last records to keep.
     """
 
-    def __init__(self, remember: int | None = None) -> None:
+    def __init__(self, options: Options) -> None:
         self._lock = threading.Lock()
-        self._entries: deque[Entry] = deque(maxlen=remember)
+        self._options = options
+        self._entries: deque[Entry] = deque()
+        self._size = 0
 
     def open(self, make: Callable[[], RecordedRequest]) -> Entry:
         """Add a record."""
         with self._lock:
             entry = Entry(make())
             self._entries.append(entry)
+            self._size += entry.size
+            if self._options.remember is not None:
+                self._forget(self._options.remember)
         return entry
+
+    def _forget(self, remember: int) -> None:
+        """Drop the oldest records, until neither their number nor their size is too large."""
+        while len(self._entries) > remember or self._size > _MOST:
+            self._size -= self._entries.popleft().size
 
     def records(self) -> list[RecordedRequest]:
         """Return all of them, in the order of arrival."""

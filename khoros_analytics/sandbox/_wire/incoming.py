@@ -134,7 +134,7 @@ def announced(headers: "Message[str, str]") -> int | None:
         raise Refused(400, "Content-Length beside Transfer-Encoding")
     if codings:
         if codings != ["chunked"]:
-            raise Refused(501, "a Transfer-Encoding other than chunked")
+            raise Refused(400, "a Transfer-Encoding other than chunked")
         return None
     if not lengths:
         return 0
