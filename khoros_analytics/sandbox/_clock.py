@@ -53,13 +53,16 @@ class VirtualClock(Clock):
 class SandboxClock(VirtualClock):
     """A sandbox's own clock: it runs, in whole seconds, until a program uses it; from then on it is a virtual clock.
 
+    It starts to run when the sandbox first asks for the time, so with the first request.
+
     A client that shares it (``Client(**sandbox.settings)``) and a test that sleeps on it decide alone how time passes.
     For curl, and for every other program that knows nothing of it, real time passes.
     """
 
     def __init__(self) -> None:
         super().__init__()
-        self._began: float | None = time.monotonic()
+        self._running = True
+        self._began: float | None = None
 
     def time(self) -> float:
         """Return the seconds since 1970-01-01 UTC, and stand still from now on."""
@@ -82,6 +85,8 @@ class SandboxClock(VirtualClock):
     def peek(self) -> float:
         """Return the time for the sandbox itself, which does not count as a program that uses the clock."""
         with self._lock:
+            if self._running and self._began is None:
+                self._began = time.monotonic()
             return self._now + self._run()
 
     def jump(self, seconds: float) -> None:
@@ -95,4 +100,4 @@ class SandboxClock(VirtualClock):
     def _stand_still(self) -> None:
         with self._lock:
             self._now += self._run()
-            self._began = None
+            self._running, self._began = False, None

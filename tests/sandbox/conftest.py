@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import requests
 
-from khoros_analytics.sandbox import Sandbox
+from khoros_analytics.sandbox import Sandbox, VirtualClock
 
 WINDOW = {"startTime": "1551441600000", "endTime": "1556712000000"}
 
@@ -67,7 +67,8 @@ def run() -> Iterator[Callable[..., Caller]]:
     with ExitStack() as stack:
 
         def start(**options):
-            sandbox = stack.enter_context(Sandbox(**options))
+            # The default clock runs in real time until a test uses it: a slow machine would see other seconds.
+            sandbox = stack.enter_context(Sandbox(**{"clock": VirtualClock(), **options}))
             caller = Caller(sandbox)
             stack.callback(caller.session.close)
             return caller
@@ -77,7 +78,7 @@ def run() -> Iterator[Callable[..., Caller]]:
 
 @pytest.fixture
 def caller(run) -> Caller:
-    """Return the caller of a sandbox with all its defaults."""
+    """Return the caller of a sandbox with all its defaults, but on a clock that never runs by itself."""
     return run()
 
 

@@ -207,8 +207,9 @@ def test_by_default_an_export_is_done_at_the_second_look(caller):
     assert looks == ["", "COMPLETED", "COMPLETED"]
 
 
-def test_by_default_an_export_is_done_after_ten_seconds(real, caller):
+def test_by_default_an_export_is_done_after_ten_seconds(real, run):
     """For a program that knows nothing of the sandbox's clock, real time passes: ten seconds of it are enough."""
+    caller = run(clock=Sandbox().clock)
     early, late = caller.started()["statusUrl"], caller.started()["statusUrl"]
     real.now += 9.9
     assert caller.status(early)["result"] == {**caller.status(late)["result"], "runnerState": "RUNNING"}
@@ -220,7 +221,7 @@ def test_by_default_an_export_is_done_after_ten_seconds(real, caller):
 
 def test_real_time_moves_everything(real, run):
     """Quota, dates and links follow real time until a program uses the clock."""
-    caller = run(requests_per_minute=1, seconds=30)
+    caller = run(clock=Sandbox().clock, requests_per_minute=1, seconds=30)
     assert [caller.call("GET", "/teams", params=caller.key).status_code for _ in range(2)] == [200, 429]
     real.now += 60
     answer = caller.call("GET", "/teams", params=caller.key)
@@ -231,7 +232,8 @@ def test_real_time_moves_everything(real, run):
 @pytest.mark.parametrize("use", [methodcaller("time"), methodcaller("monotonic"), methodcaller("sleep", 0)])
 def test_whoever_uses_the_clock_decides(real, run, use):
     """Once a program uses the sandbox's clock, real time counts no longer: it stands still between sleeps."""
-    caller = run(seconds=30)
+    caller = run(clock=Sandbox().clock, seconds=30)
+    real.now += 500  # nothing has been asked yet
     url = caller.started()["statusUrl"]
     real.now += 20
     use(caller.sandbox.clock)
