@@ -3,9 +3,10 @@
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from attrs import asdict, frozen
+from attrs import asdict, field, frozen
 
 from ._fault_queue import Fault
+from ._validation import is_number, is_place, is_whole
 from ._wire.connection import Spoil
 
 __all__ = [
@@ -41,7 +42,7 @@ class ResetWithin(Spoiled):
         at: Where: bytes, or a share of the body.
     """
 
-    at: int | float = 0.5
+    at: int | float = field(default=0.5, validator=is_place)
     damage: ClassVar[Mapping[str, Any]] = {"end": "reset"}
 
 
@@ -53,7 +54,7 @@ class Cut(Spoiled):
         at: Where: bytes, or a share of the body.
     """
 
-    at: int | float = 0.5
+    at: int | float = field(default=0.5, validator=is_place)
     damage: ClassVar[Mapping[str, Any]] = {"end": "close"}
 
 
@@ -65,7 +66,7 @@ class EarlyEnd(Spoiled):
         at: Where: bytes, or a share of the body.
     """
 
-    at: int | float = 0.5
+    at: int | float = field(default=0.5, validator=is_place)
     damage: ClassVar[Mapping[str, Any]] = {"end": "close", "length": "none"}
 
 
@@ -77,7 +78,7 @@ class Truncated(Spoiled):
         at: Where: bytes, or a share of the body.
     """
 
-    at: int | float = 0.5
+    at: int | float = field(default=0.5, validator=is_place)
     damage: ClassVar[Mapping[str, Any]] = {"length": "sent"}
 
 
@@ -89,7 +90,7 @@ class WrongLength(Spoiled):
         by: So many bytes too long (or too short, when negative).
     """
 
-    by: int = 1
+    by: int = field(default=1, validator=is_whole(least=None))
     damage: ClassVar[Mapping[str, Any]] = {"end": "close"}
 
 
@@ -102,8 +103,8 @@ class Slow(Spoiled):
         every: Bytes in a piece.
     """
 
-    pause: float = 0.05
-    every: int = 1024
+    pause: float = field(default=0.05, validator=is_number)
+    every: int = field(default=1024, validator=is_whole(least=1))
 
 
 @frozen
@@ -114,7 +115,7 @@ class Stall(Spoiled):
         at: Where: bytes, or a share of the body.
     """
 
-    at: int | float = 0.5
+    at: int | float = field(default=0.5, validator=is_place)
     damage: ClassVar[Mapping[str, Any]] = {"end": "stall"}
 
 

@@ -6,6 +6,7 @@ from typing import ClassVar, Literal, get_args
 
 from attrs import define, frozen
 
+from ._validation import did_you_mean
 from ._wire.connection import CLEAN, Spoil
 
 __all__ = ["PHASES", "Fault", "Faults", "Phase"]
@@ -55,7 +56,9 @@ class Faults:
     def plan(self, phase: Phase, fault: Fault, times: int | None, skip: int) -> None:
         """Add a fault behind those that were planned before."""
         if phase not in PHASES:
-            raise ValueError(f"{phase!r} is not a phase; there are {', '.join(PHASES)}")
+            raise ValueError(
+                f"{phase!r} is not a phase; there are {', '.join(PHASES)}{did_you_mean(str(phase), PHASES)}"
+            )
         if not isinstance(fault, Fault):
             raise ValueError(f"{fault!r} is not a fault: give one of khoros_analytics.sandbox.faults, made")  # noqa: TRY004
         if not (times is None or _is_whole(times, 1)):

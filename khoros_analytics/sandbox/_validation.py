@@ -17,12 +17,15 @@ __all__ = [
     "checks_names",
     "did_you_mean",
     "is_clock",
+    "is_content",
     "is_context",
     "is_flag",
     "is_number",
     "is_one_of",
     "is_origin",
+    "is_place",
     "is_seconds",
+    "is_status",
     "is_text",
     "is_user",
     "is_whole",
@@ -96,6 +99,9 @@ is_number = _validator("a number of seconds from 0 on", _number)
 is_seconds = _validator(
     "a number of seconds from 0 on, or a callable that returns one", lambda value: callable(value) or _number(value)
 )
+is_status = is_whole(least=100, most=999)
+is_content = _validator("bytes", lambda value: isinstance(value, bytes))
+is_place = _validator("a number of bytes, or a share of the body as a float", _number)
 is_user = _validator("a text without a colon", lambda value: _text(value) and value != "" and ":" not in value)
 is_clock = _validator("a Clock", lambda value: isinstance(value, Clock))
 is_context = _validator("an ssl.SSLContext", lambda value: isinstance(value, ssl.SSLContext))

@@ -26,6 +26,7 @@ from attrs import field, frozen
 from ._damage import Cut, EarlyEnd, Endless, ResetWithin, Slow, Spoiled, Stall, Truncated, Twice, WrongLength
 from ._data.body import Body
 from ._fault_queue import PHASES, Fault, Phase
+from ._validation import is_content, is_flag, is_number, is_one_of, is_status, is_text, optional
 from ._wire.answers import Answer, Pairs, page, refusal, text
 from ._wire.connection import Spoil
 
@@ -67,7 +68,7 @@ class Instead(Fault):
         after: Whether the server does its work first.
     """
 
-    after: bool = False
+    after: bool = field(default=False, validator=is_flag)
 
     def answer(self) -> Answer:
         """Return that answer."""
@@ -85,9 +86,11 @@ class HttpStatus(Instead):
         after: Whether the server does its work first.
     """
 
-    code: int
-    retry_after: str | None = None
-    body: Literal["text", "html", "envelope", "empty"] = "text"
+    code: int = field(validator=is_status)
+    retry_after: str | None = field(default=None, validator=optional(is_text(empty=True)))
+    body: Literal["text", "html", "envelope", "empty"] = field(
+        default="text", validator=is_one_of("text", "html", "envelope", "empty")
+    )
 
     def answer(self) -> Answer:
         """Return the answer with that status."""
@@ -134,8 +137,8 @@ class RawAnswer(Instead):
         after: Whether the server does its work first.
     """
 
-    status: int = 200
-    content: bytes = field(default=b"", repr=lambda content: f"<{len(content)} bytes>")
+    status: int = field(default=200, validator=is_status)
+    content: bytes = field(default=b"", validator=is_content, repr=lambda content: f"<{len(content)} bytes>")
     headers: Pairs = ()
 
     def answer(self) -> Answer:
@@ -153,8 +156,8 @@ class Redirect(Instead):
         after: Whether the server does its work first.
     """
 
-    url: str
-    code: int = 302
+    url: str = field(validator=is_text(empty=True))
+    code: int = field(default=302, validator=is_status)
 
     def answer(self) -> Answer:
         """Return the redirect."""
@@ -182,7 +185,7 @@ class Delay(Fault):
         seconds: How much later.
     """
 
-    seconds: float
+    seconds: float = field(validator=is_number)
 
 
 @frozen
@@ -205,7 +208,7 @@ class JobFails(Fate):
         reason: What the status says then. The vendor's sample of a failed job gives no reason at all.
     """
 
-    reason: str | None = None
+    reason: str | None = field(default=None, validator=optional(is_text(empty=True)))
     phases: ClassVar[tuple[Phase, ...]] = ("create", "status")
 
 

@@ -107,7 +107,7 @@ def test_a_subclass_may_have_more():
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("state", faults.HttpStatus(500)), "'state' is not a phase"),
+        (("state", faults.HttpStatus(500)), "'state' is not a phase; there are .*; did you mean 'status'"),
         (("status", faults.HtmlPage), "is not a fault"),
         (("status", 503), "503 is not a fault"),
         (("status", faults.HttpStatus(500), 0), "times cannot be 0"),
@@ -119,3 +119,27 @@ def test_wrong_faults_are_refused_at_once(arguments, message):
     """A fault that cannot happen is an error where it is planned."""
     with pytest.raises(ValueError, match=message):
         Sandbox().fail(*arguments)
+
+
+@pytest.mark.parametrize(
+    ("kind", "arguments", "message"),
+    [
+        (faults.HttpStatus, {"code": "503"}, "code cannot be '503': give a whole number from 100 to 999"),
+        (faults.HttpStatus, {"code": 5030}, "code cannot be 5030"),
+        (faults.HttpStatus, {"code": 503, "body": "xml"}, "body cannot be 'xml': give 'text' or 'html'"),
+        (faults.HttpStatus, {"code": 503, "retry_after": 7}, "retry_after cannot be 7: give a text"),
+        (faults.HtmlPage, {"after": "yes"}, "after cannot be 'yes': give True or False"),
+        (faults.RawAnswer, {"content": "text"}, "content cannot be 'text': give bytes"),
+        (faults.Redirect, {"url": None}, "url cannot be None: give a text"),
+        (faults.Delay, {"seconds": -1}, "seconds cannot be -1: give a number of seconds from 0 on"),
+        (faults.Cut, {"at": "half"}, "at cannot be 'half': give a number of bytes, or a share of the body"),
+        (faults.Cut, {"at": -1}, "at cannot be -1"),
+        (faults.WrongLength, {"by": 0.5}, "by cannot be 0.5: give a whole number"),
+        (faults.Slow, {"every": 0}, "every cannot be 0: give a whole number from 1"),
+        (faults.JobFails, {"reason": 5}, "reason cannot be 5: give a text"),
+    ],
+)
+def test_wrong_values_of_a_fault_are_refused_at_once(kind, arguments, message):
+    """A fault that cannot be is an error where it is made, not in the thread that meets it."""
+    with pytest.raises(ValueError, match=message):
+        kind(**arguments)
