@@ -1,10 +1,10 @@
 """Downloads: fills a partial file from as many answers as that takes."""
 
 import logging
+import math
 import re
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
-from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Literal, NoReturn, Protocol, TypeVar
 
@@ -12,6 +12,7 @@ from attrs import define, field
 
 from .._clock import Deadline
 from .._protocol.messages import Phase
+from .._protocol.replies import parse_date
 from .._storage.partial import PartialFile, map_os_errors
 from ..errors import (
     DownloadError,
@@ -379,12 +380,5 @@ def _validator(headers: Mapping[str, str]) -> str | None:
     tag = headers.get("ETag")
     if tag and not tag.startswith("W/"):
         return tag
-    modified, now = _moment(headers.get("Last-Modified")), _moment(headers.get("Date"))
-    return None if modified is not None and now is not None and now - modified < 1 else headers.get("Last-Modified")
-
-
-def _moment(text: str | None) -> float | None:
-    try:
-        return parsedate_to_datetime(text).timestamp() if text else None
-    except (ValueError, OverflowError, TypeError):
-        return None
+    modified, now = (parse_date(headers.get(name), math.nan) for name in ("Last-Modified", "Date"))
+    return None if now - modified < 1 else headers.get("Last-Modified")

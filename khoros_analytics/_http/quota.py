@@ -2,11 +2,14 @@
 
 import logging
 import math
+import os
 import threading
 import weakref
 from collections import deque
 
-from .._clock import Clock, Deadline
+from attrs import define, field
+
+from .._clock import GRAIN, Clock, Deadline
 from ..errors import JobTimeoutError
 
 __all__ = ["Quota", "Share", "quota_for"]
@@ -18,15 +21,17 @@ WINDOW = 60.0
 MAX_PAUSE = 120.0
 """The longest pause that a server's Retry-After is granted, in seconds."""
 SLOW_TIME = 600.0
-"""How long it takes until the limit has grown back after a refusal, from half of it, in seconds."""
+"""How long it takes until the limit, which a refusal halves, has doubled again, in seconds."""
 
-_QUEUE_POLL = 0.005  # how soon to look again whether those ahead in the queue have gone
-_MAX_SLEEP = 5.0  # how long to sleep at the most before looking again: limits and queues change meanwhile
-_ANSWER_POLL = 0.02  # how long to wait for the answers of others by the machine's own time
-_ANSWER_POLL_OF_OTHER_CLOCKS = 1.0  # and by another clock, before looking again
+_TOO_MANY = 429
+_MAX_SLEEP = 5.0  # how long another clock sleeps at the most before looking again: limits and queues change meanwhile
+# By the machine's own clock one is woken; but who waits shows now and then that it still does. And on Windows, Ctrl-C
+# interrupts no such wait.
+_MAX_WAIT = 15.0 if os.name == "posix" else 0.5
+_ANSWER_POLL = 0.02  # how long another clock waits for other threads by the machine's own time
+_ANSWER_POLL_OF_OTHER_CLOCKS = 1.0  # and then by itself, before looking again
 _MAX_SILENCE = 60.0  # who has not looked for so long has left the queue without a word
 _MAX_REQUEST = 900.0  # and no answer takes longer than this to begin
-_MACHINE_CLOCK = Clock()
 _MIN_LOGGED_PAUSE = 1.0
 
 
@@ -47,17 +52,21 @@ class Share:
         self.quota.add(self)
         return self.quota.acquire(deadline)
 
-    def release(self) -> None:
-        """Note that the answer to the request has begun, or never will."""
-        self.quota.release()
-
-    def refused(self, retry_after: float | None) -> None:
-        """Note that the server refused a request because there were too many."""
-        self.quota.refused(retry_after)
+    def release(self, status_code: int | None = None, retry_after: float | None = None) -> None:
+        """Note how the answer to the request has begun, or that it never will."""
+        self.quota.release(status_code, retry_after)
 
     def close(self) -> None:
         """Let the limit of this client count no more."""
         self.quota.remove(self)
+
+
+@define(eq=False)
+class _Turn:
+    """A thread's place in the queue: when it last looked, and what wakes it."""
+
+    seen: float
+    woken: threading.Event = field(factory=threading.Event)
 
 
 class Quota:
@@ -65,6 +74,9 @@ class Quota:
 
     A request counts from its start until 60 seconds after its answer began: whenever within that time the server saw
     it, no 60 seconds of the server's hold more than the limit.
+
+    Where the server refuses a request all the same, somebody else spends the quota, too. All pause, then one asks
+    alone; once it is let through the others follow, with half the limit, which then grows again.
 
     Args:
         clock: Whose time counts.
@@ -74,10 +86,12 @@ class Quota:
         self._clock = clock
         self._lock = threading.Lock()
         self._shares: weakref.WeakSet[Share] = weakref.WeakSet()
-        self._queue: dict[int, float] = {}
+        self._queue: dict[int, _Turn] = {}
         self._under_way: list[tuple[int, float]] = []
         self._done: deque[float] = deque()
-        self._paused_until = self._slow_since = -math.inf
+        self._refusals = 0  # in a row
+        self._refused_at = self._paused_until = -math.inf
+        self._fraction = 1.0  # of the limit, when the pause was over
 
     def share(self, limit: int) -> Share:
         """Let one more client take part."""
@@ -94,6 +108,7 @@ class Quota:
         """Let a client go."""
         with self._lock:
             self._shares.discard(share)
+            self._wake_first()
 
     def idle(self) -> bool:
         """Return whether nobody takes part any more and no past request counts."""
@@ -105,92 +120,130 @@ class Quota:
         """Wait until one more request may start; return the seconds that it took."""
         started = self._clock.monotonic()
         # A thread waits for one turn at a time: what a Ctrl-C left of it in the queue is taken up by its next one.
-        ticket, logged = threading.get_ident(), False
+        ticket, turn, logged = threading.get_ident(), _Turn(started), False
         try:
-            while (pause := self._try(ticket)) > 0:
+            while (pause := self._try(ticket, turn)) > 0:
                 if _MIN_LOGGED_PAUSE < pause < math.inf and not logged:
                     logged = True
                     log.info("waiting %.0f s for the quota of %d requests a minute", pause, self._limit())
-                self._sleep(pause, deadline)
+                self._wait(turn, pause, deadline)
         except BaseException:
             with self._lock:
                 self._queue.pop(ticket, None)
+                self._wake_first()
             raise
         return self._clock.monotonic() - started
 
-    def release(self) -> None:
-        """Note that the answer to this thread's request has begun, or never will."""
-        thread = threading.get_ident()
+    def release(self, status_code: int | None = None, retry_after: float | None = None) -> None:
+        """Note how the answer to this thread's request has begun, or that it never will."""
+        thread, began, warning = threading.get_ident(), self._clock.monotonic(), ""
         with self._lock:
             for place in reversed(range(len(self._under_way))):
                 if self._under_way[place][0] == thread:
-                    del self._under_way[place]
+                    _, began = self._under_way.pop(place)
                     break
             # Also one that was forgotten meanwhile, since the machine slept in the middle of it: it was made only now.
             self._done.append(self._clock.monotonic())
+            if status_code == _TOO_MANY:
+                warning = self._refuse(began, retry_after)
+            elif status_code is not None:
+                self._refusals = 0
+            self._wake_first()
+        if warning:
+            log.warning("%s", warning)
 
-    def refused(self, retry_after: float | None) -> None:
-        """Pause everybody after a 429, until the server has room again.
+    def _refuse(self, began: float, retry_after: float | None) -> str:
+        """Pause everybody after a 429, until the server has room again; return what is worth a line in the log.
 
-        Without a Retry-After nobody knows when that is, but another program spends the quota: all wait for a whole
-        window, and are slow for a while.
+        Without a Retry-After nobody knows when that is: all wait for a whole window. Nor does one that was wrong before
+        tell. What was under way already when the pause began says nothing new.
         """
-        with self._lock:
-            now = self._clock.monotonic()
-            begins = now >= self._paused_until
-            pause = WINDOW if retry_after is None else min(retry_after, MAX_PAUSE)
-            self._paused_until = max(self._paused_until, now + pause)
-            if retry_after is None:
-                self._slow_since = self._paused_until
-        if begins:
-            log.warning(
-                "the server says that there were too many requests: does another program use this account? "
-                "Waiting %.0f s%s",
-                pause,
-                ", then going slower for a while" if retry_after is None else "",
-            )
+        now = self._clock.monotonic()
+        pause = WINDOW if retry_after is None else min(retry_after, MAX_PAUSE)
+        if now < self._paused_until or began < self._refused_at:
+            if retry_after is not None:
+                self._paused_until = max(self._paused_until, now + pause)
+            return ""
+        slower = "" if self._refusals else ", then going slower for a while"
+        if self._refusals:
+            pause = max(pause, min(WINDOW, 2.0**self._refusals))
+        else:
+            self._fraction = max(self._current_fraction() / 2, 1 / self._lowest_share())
+        self._refusals += 1
+        self._refused_at, self._paused_until = now, now + pause
+        return (
+            "the server says that there were too many requests: does another program use this account? "
+            f"Waiting {pause:.0f} s{slower}"
+        )
 
-    def _sleep(self, pause: float, deadline: Deadline) -> None:
+    def _wait(self, turn: _Turn, pause: float, deadline: Deadline) -> None:
+        """Wait until something has changed, at the most for so long; infinity stands for what other threads do next."""
         remaining = max(0.0, deadline.remaining())
-        if pause == math.inf:
-            # Other threads are asking the server, and no clock brings their answers nearer: they get a moment first.
-            _MACHINE_CLOCK.sleep(_ANSWER_POLL)
-            pause = 0.0 if type(self._clock) is Clock else _ANSWER_POLL_OF_OTHER_CLOCKS
-        self._clock.sleep(min(pause, _MAX_SLEEP, remaining))
+        if type(self._clock) is Clock:
+            turn.woken.wait(min(pause, _MAX_WAIT, remaining))
+        elif pause < math.inf:
+            self._clock.sleep(min(pause, _MAX_SLEEP, remaining))
+        elif not turn.woken.wait(_ANSWER_POLL):
+            # No clock brings the answers of others nearer: they got a moment first.
+            self._clock.sleep(min(_ANSWER_POLL_OF_OTHER_CLOCKS, remaining))
         if deadline.passed():
-            raise JobTimeoutError(
-                f"the time was up while waiting for the quota of {self._limit()} requests a minute; "
-                "other exports of this account use it, too"
-            )
+            raise JobTimeoutError(self._time_is_up())
 
-    def _try(self, ticket: int) -> float:
-        """Start a request and return 0, or return how long to wait; infinity stands for until an answer has come."""
+    def _time_is_up(self) -> str:
+        if self._refusals:
+            return (
+                "the time was up while waiting for room in the account's quota: the server says that there were too "
+                "many requests; does another program use this account?"
+            )
+        return (
+            f"the time was up while waiting for the quota of {self._limit()} requests a minute; other exports of this "
+            "account use it, too"
+        )
+
+    def _try(self, ticket: int, turn: _Turn) -> float:
+        """Start a request and return 0, or return how long to wait; infinity stands for what other threads do next."""
         with self._lock:
             now = self._clock.monotonic()
             self._forget_old()
-            self._queue[ticket] = now
+            self._queue[ticket] = turn
+            turn.seen = now
+            turn.woken.clear()
             ahead = list(self._queue).index(ticket)
             if now < self._paused_until:
-                return max(_QUEUE_POLL, self._paused_until - now)
+                return max(GRAIN, self._paused_until - now)
             too_many = len(self._under_way) + len(self._done) + ahead + 1 - self._lowest()
-            if too_many <= 0 and ahead == 0:
-                del self._queue[ticket]
-                self._under_way.append((ticket, now))
-                return 0.0
-            if too_many <= 0:
-                return _QUEUE_POLL
-            if too_many > len(self._done):
+            if too_many > 0:
+                return math.inf if too_many > len(self._done) else max(GRAIN, self._done[too_many - 1] + WINDOW - now)
+            if ahead or self._asks_alone(now):
                 return math.inf
-            return max(_QUEUE_POLL, self._done[too_many - 1] + WINDOW - now)
+            del self._queue[ticket]
+            self._under_way.append((ticket, now))
+            self._wake_first()
+            return 0.0
+
+    def _wake_first(self) -> None:
+        """Let the first one in the queue look again, which is the only one whose turn it can be."""
+        for turn in self._queue.values():
+            turn.woken.set()
+            break
+
+    def _asks_alone(self, now: float) -> bool:
+        """Return whether one request finds out, after a refusal, whether there is room again."""
+        return self._refusals > 0 and any(max(self._refused_at, now - WINDOW) <= began for _, began in self._under_way)
 
     def _limit(self) -> int:
         with self._lock:
             return self._lowest()
 
     def _lowest(self) -> int:
-        lowest = min((share.limit for share in self._shares), default=1)
-        slow_for = max(0.0, self._clock.monotonic() - self._slow_since)
-        return lowest if slow_for >= SLOW_TIME else max(1, int(lowest * (0.5 + 0.5 * slow_for / SLOW_TIME)))
+        return max(1, int(self._lowest_share() * self._current_fraction()))
+
+    def _lowest_share(self) -> int:
+        return min((share.limit for share in self._shares), default=1)
+
+    def _current_fraction(self) -> float:
+        passed = max(0.0, self._clock.monotonic() - self._paused_until)
+        return 1.0 if self._fraction == 1 else min(1.0, self._fraction * 2.0 ** min(passed / SLOW_TIME, 100))
 
     def _forget_old(self) -> None:
         """Drop what counts no more, and what an interrupt left behind: nobody waits, or asks, for so long unseen."""
@@ -198,8 +251,9 @@ class Quota:
         while self._done and self._done[0] + WINDOW <= now:
             self._done.popleft()
         self._under_way = [(thread, since) for thread, since in self._under_way if since + _MAX_REQUEST > now]
-        for ticket in [ticket for ticket, seen in self._queue.items() if seen + _MAX_SILENCE <= now]:
+        for ticket in [ticket for ticket, turn in self._queue.items() if turn.seen + _MAX_SILENCE <= now]:
             del self._queue[ticket]
+            self._wake_first()
 
 
 _Quotas = dict[str, Quota]

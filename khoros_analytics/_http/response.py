@@ -13,15 +13,15 @@ from requests.structures import CaseInsensitiveDict
 from urllib3 import BaseHTTPResponse
 from urllib3.exceptions import HTTPError
 
-from .._clock import Deadline
+from .._clock import Clock, Deadline
 from .._protocol.messages import Reply
-from .._protocol.replies import parse_retry_after
+from .._protocol.replies import parse_date, parse_retry_after
 from ..errors import JobTimeoutError, TransportError, UnexpectedReplyError
 from .connections import root_cause
 from .framing import Framing, StrictResponse, framing_of
 from .redaction import Redactor, redact_urllib3_logs
 
-__all__ = ["StreamedResponse", "body_of"]
+__all__ = ["StreamedResponse", "body_of", "retry_after_of"]
 
 MAX_REPLY_SIZE = 8 * 1024 * 1024  # its JSON takes twenty times as much memory
 _CHUNK_SIZE = 64 * 1024
@@ -162,7 +162,7 @@ class StreamedResponse:
     @property
     def retry_after(self) -> float | None:
         """What the server asks to wait, in seconds, or None."""
-        return parse_retry_after(self.headers.get("Retry-After"), self._deadline.clock.time())
+        return retry_after_of(self.headers, self._deadline.clock)
 
     def read_reply(self) -> Reply:
         """Read the whole body of an answer that is small."""
@@ -194,6 +194,11 @@ class StreamedResponse:
                 raw.shutdown()
             else:
                 raw._fp.fp.raw._sock.shutdown(socket.SHUT_RD)  # noqa: SLF001
+
+
+def retry_after_of(headers: Mapping[str, str], clock: Clock) -> float | None:
+    """Return what an answer asks to wait, in seconds, or None; a date is one of the server's own clock."""
+    return parse_retry_after(headers.get("Retry-After"), parse_date(headers.get("Date"), clock.time()))
 
 
 def body_of(response: Response) -> tuple[Any, Mapping[str, str], Framing]:

@@ -99,16 +99,16 @@ def repeat(
 ) -> T:
     """Call until it works, until it may not be repeated, or until the retries without progress are used up.
 
-    A patient call goes on through every outage until the deadline. The attempt raises a timeout itself once the
-    deadline has passed, and that is never repeated; one more attempt is made shortly before. ``failures`` counts for an
-    attempt that can tell progress.
+    A patient call goes on through every outage until the deadline, and so does any call that has retries through 429.
+    The attempt raises a timeout itself once the deadline has passed, and that is never repeated; one more attempt is
+    made shortly before. ``failures`` counts for an attempt that can tell progress.
     """
     row = failures or FailuresInARow()
 
     def repeatable(error: BaseException) -> bool:
         if isinstance(error, JobTimeoutError):
             return False
-        row.add(error, outage=patient and _is_outage(phase, error))
+        row.add(error, outage=_is_outage(phase, error) if patient else retries > 0 and _is_refusal(error))
         return may_repeat(phase, error)
 
     def used_up(_state: RetryCallState) -> bool:
@@ -143,6 +143,11 @@ def repeat(
 def _is_outage(phase: Phase, error: BaseException) -> bool:
     """Return whether to wait may mend it, however long: everything but an answer of the file's host that is no file."""
     return not isinstance(error, IncompleteDownloadError) and not _is_no_export(phase, error)
+
+
+def _is_refusal(error: BaseException) -> bool:
+    """Return whether somebody else spends the quota: there is room again, but after how many attempts nobody knows."""
+    return isinstance(error, RateLimitError)
 
 
 def _is_no_export(phase: Phase, error: BaseException | None) -> bool:

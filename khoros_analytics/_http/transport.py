@@ -32,7 +32,7 @@ from .framing import FramingError
 from .history import History
 from .quota import Share
 from .redaction import redact_urllib3_logs
-from .response import StreamedResponse, body_of
+from .response import StreamedResponse, body_of, retry_after_of
 from .retry import FailuresInARow, repeat
 
 __all__ = ["Session", "Transport"]
@@ -133,8 +133,7 @@ class Transport:
     def _check_time(self, call: Call, until: Deadline, failures: FailuresInARow) -> None:
         if until.passed():
             last = f"; the last attempt ended so: {failures.last}" if failures.last else ""
-            if call.phase is Phase.STATUS:
-                last += "; the export goes on: wait() again, or later with client.job(job.token)"
+            last += _goes_on(call)
             raise JobTimeoutError(
                 f"{call.subject}: the {max(0.0, until.seconds):.0f} s for the {call.phase.value} call are over{last}",
                 may_have_started=False if call.phase is Phase.CREATE else None,
@@ -149,8 +148,6 @@ class Transport:
                 response, target = self._follow(session, call, deadline, history)
                 with self._as_stream(call, response, target, deadline).open() as stream:
                     outcome = f"HTTP {stream.status_code}"
-                    if stream.status_code == 429 and stream.is_api:
-                        self._share.refused(stream.retry_after)
                     yield stream
         except KhorosError as error:
             outcome = f"{outcome}, {type(error).__name__}" if outcome.startswith("HTTP") else type(error).__name__
@@ -191,12 +188,9 @@ class Transport:
     ) -> tuple[requests.Response, Target]:
         target = call.target
         for hop in range(MAX_REDIRECTS + 1):
-            self._wait_for_turn(call, target, deadline, history)
-            try:
+            with self._turn(call, target, deadline, history) as note:
                 response = self._send_now(session, call, target, deadline, first=hop == 0)
-            finally:
-                if target.is_api:
-                    self._share.release()
+                note(response)
             location = response.headers.get(_LOCATION)
             if call.phase is Phase.CREATE or response.status_code not in _REDIRECTS or not location:
                 return response, target
@@ -207,16 +201,28 @@ class Transport:
                 raise UntrustedUrlError(f"{call.place}: {error}", status_code=response.status_code) from None
         raise UnexpectedReplyError(f"{call.place}: more than {MAX_REDIRECTS} redirects in a row")
 
-    def _wait_for_turn(self, call: Call, target: Target, deadline: Deadline, history: History) -> None:
-        """Wait for the quota, which only the API itself counts."""
+    @contextmanager
+    def _turn(
+        self, call: Call, target: Target, deadline: Deadline, history: History
+    ) -> Iterator[Callable[[requests.Response], None]]:
+        """Wait for the quota, which only the API itself counts, and let it know what the answer is."""
+        answers: list[requests.Response] = []
         if not target.is_api:
+            yield answers.append
             return
+        self._wait_for_turn(call, deadline, history)
+        try:
+            yield answers.append
+        finally:
+            self._share.release(*(_refusal(answers[0], self.clock) if answers else ()))
+
+    def _wait_for_turn(self, call: Call, deadline: Deadline, history: History) -> None:
         began = self.clock.monotonic()
         try:
             self._share.acquire(deadline)
         except JobTimeoutError as error:
             started = False if call.phase is Phase.CREATE else None
-            raise JobTimeoutError(f"{call.place}: {error}", may_have_started=started) from None
+            raise JobTimeoutError(f"{call.place}: {error}{_goes_on(call)}", may_have_started=started) from None
         finally:
             history.held_up("quota", self.clock.monotonic() - began)
 
@@ -288,6 +294,17 @@ class Transport:
         what = f"no connection to {host}" if not sent else f"the connection to {host} broke before an answer came"
         hint = "; whether the export was started is not known" if started else ""
         return TransportError(f"{call.place}: {what}: {why}{hint}", may_have_started=started)
+
+
+def _refusal(response: requests.Response, clock: Clock) -> tuple[int, float | None]:
+    """Return what the quota wants to know of an answer: its status, and what it asks to wait in seconds."""
+    return response.status_code, retry_after_of(response.headers, clock)
+
+
+def _goes_on(call: Call) -> str:
+    if call.phase not in (Phase.STATUS, Phase.DOWNLOAD):
+        return ""
+    return "; the export goes on: wait() again, or later with client.job(job.token)"
 
 
 _LOCATION = "X-Khoros-Analytics-Location"

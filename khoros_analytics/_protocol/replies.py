@@ -16,7 +16,15 @@ from ..errors import (
 )
 from .messages import EXCERPT, Call, Created, Phase, Reply, Status
 
-__all__ = ["parse_created", "parse_retry_after", "parse_status", "raise_for_status", "unexpected", "unwrap"]
+__all__ = [
+    "parse_created",
+    "parse_date",
+    "parse_retry_after",
+    "parse_status",
+    "raise_for_status",
+    "unexpected",
+    "unwrap",
+]
 
 log = logging.getLogger("khoros_analytics")
 
@@ -115,8 +123,20 @@ def parse_retry_after(text: str | None, now: float) -> float | None:
 
 
 def _until(text: str, now: float) -> float:
+    return max(0.0, _moment(text) - now)
+
+
+def parse_date(text: str | None, default: float) -> float:
+    """Return the moment that a Date header names, in seconds since 1970, or the default where it cannot be read."""
+    try:
+        return _moment(text) if text else default
+    except (ValueError, OverflowError, TypeError):
+        return default
+
+
+def _moment(text: str) -> float:
     moment = parsedate_to_datetime(text)
-    return max(0.0, (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() - now)
+    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
 
 
 def unwrap(call: Call, reply: Reply) -> object:

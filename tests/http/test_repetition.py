@@ -172,7 +172,7 @@ def test_other_errors_say_nothing_about_a_start(api, connect, ask, *, fault, err
 
 def test_an_http_status_is_in_the_error(api, connect):
     """An error of the server carries the HTTP status, a short excerpt of what came, and what it asks for."""
-    api.next("teams", *[(429, {"Retry-After": "7"}, "quota exceeded " + 500 * "x")] * 6)
+    api.next("teams", *[(429, {"Retry-After": "7"}, "quota exceeded " + 500 * "x")] * 60)
 
     with pytest.raises(RateLimitError, match="quota exceeded") as caught:
         connect().teams()

@@ -279,7 +279,7 @@ def test_always_a_value_or_the_last_error(outcomes):
     except KhorosError as error:
         found = error
     assert found is attempt.calls[-1]
-    assert len(attempt.calls) <= 4
+    assert sum(not isinstance(outcome, RateLimitError) for outcome in attempt.calls) <= 4
 
 
 def test_an_outage_after_something_else_than_the_file(clock):
@@ -291,3 +291,20 @@ def test_an_outage_after_something_else_than_the_file(clock):
     found = repeat(attempt, Phase.DOWNLOAD, sleep=clock.sleep, deadline=deadline, retries=0, patient=True)
 
     assert found == "the file"
+
+
+@pytest.mark.parametrize("phase", Phase)
+def test_refusals_do_not_use_up_the_retries(clock, phase):
+    """However often others spend the quota, a call goes on until its deadline, and then its retries are all there."""
+    refusals = [RateLimitError("429", may_have_started=False)] * 20
+    broken = [TransportError("no connection", may_have_started=False)] * 2
+    attempt = failing(*refusals, broken[0], *refusals, broken[1], "value")
+    assert run(attempt, clock, phase=phase, retries=2) == "value"
+
+
+def test_a_refusal_where_nothing_is_to_be_repeated(clock):
+    """Without retries the first refusal is the answer."""
+    attempt = failing(RateLimitError("429"), "value")
+    with pytest.raises(RateLimitError):
+        run(attempt, clock, retries=0)
+    assert len(attempt.calls) == 1

@@ -1,0 +1,101 @@
+"""Several programs, each a process of its own, on one account whose quota they cannot all have: no export is lost."""
+
+import time
+
+import pytest
+
+from khoros_analytics import Clock
+
+SCALE = 60.0  # seconds of these clocks in one of the machine's
+QUOTA = 20
+EXPORTS = 8
+
+
+class QuickClock(Clock):
+    """The machine's clock, sped up: the same in all processes."""
+
+    def time(self):
+        return 1_556_712_000 + self.monotonic()
+
+    def monotonic(self):
+        return time.monotonic() * SCALE
+
+    def sleep(self, seconds):
+        time.sleep(seconds / SCALE)
+
+    def alarm(self, seconds, expire):
+        return super().alarm(seconds / SCALE, expire)
+
+
+PROGRAM = f"""
+import threading
+
+SCALE = {SCALE}
+
+
+class QuickClock(Clock):
+    def time(self):
+        return 1_556_712_000 + self.monotonic()
+
+    def monotonic(self):
+        return time.monotonic() * SCALE
+
+    def sleep(self, seconds):
+        time.sleep(seconds / SCALE)
+
+    def alarm(self, seconds, expire):
+        return super().alarm(seconds / SCALE, expire)
+
+
+client = connect(clock=QuickClock(), requests_per_minute=ARGUMENTS["limit"])
+files, errors = [], []
+
+
+def export(number):
+    try:
+        job = client.conversation(*WINDOW, priorities=[number % 3 + 1])
+        files.append(str(job.download(Path(ARGUMENTS["folder"]) / f"{{number}}.csv")))
+    except BaseException as error:
+        errors.append(repr(error))
+
+
+threads = [threading.Thread(target=export, args=(number,)) for number in range(ARGUMENTS["exports"])]
+for thread in threads:
+    thread.start()
+for thread in threads:
+    thread.join()
+say(files=files, errors=errors)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("limits", "retry_after"), [((20, 20), False), ((20, 20), True), ((20, 20, 20), False), ((60, 5), True)], ids=str
+)
+def test_several_programs(run, launch, tmp_path, limits, retry_after):
+    """Programs that each export eight things at once, on an account for one of them, all get all of their files; each
+    export is started once, and the account is hardly ever asked for more than it allows.
+    """
+    world = run(
+        {"clock": QuickClock(), "polls": None, "seconds": 20, "requests_per_minute": QUOTA, "retry_after": retry_after}
+    )
+    programs = []
+    for number, limit in enumerate(limits):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        programs.append(launch(world, PROGRAM, folder=str(folder), exports=EXPORTS, limit=limit))
+    said = [program.facts() for program in programs]
+
+    assert [facts["errors"] for facts in said] == [[]] * len(limits)
+    assert [len(facts["files"]) for facts in said] == [EXPORTS] * len(limits)
+    assert len(world.sandbox.exports) == EXPORTS * len(limits)
+    assert sorted(path.read_bytes() for path in tmp_path.rglob("*.csv")) == sorted(
+        export.content() for export in world.sandbox.exports
+    )
+    records = [record for record in world.sandbox.requests if record.phase != "file"]
+    minutes = [int((record.time - records[0].time) // 60) for record in records]
+    beyond = [minute for minute in range(max(minutes) + 1) if minutes.count(minute) > QUOTA]
+    refused = sum(record.status == 429 for record in records)
+    assert refused <= len(records) / 3
+    assert len(beyond) <= 4
+    assert any("does another program use this account?" in facts["log"] for facts in said)
