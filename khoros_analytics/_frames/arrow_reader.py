@@ -54,6 +54,7 @@ class ExportFile:
         columns: What its columns are called, in case that it has no rows and cannot say.
         row_by_row: Whether to read CSV row by row.
         low_memory: Whether to have as few rows in memory as possible, which takes longer.
+        zone: The IANA name of the zone in which its moments were asked for; None where nobody knows.
     """
 
     path: Path
@@ -62,6 +63,7 @@ class ExportFile:
     columns: tuple[str, ...] = ()
     row_by_row: bool = False
     low_memory: bool = False
+    zone: str | None = None
 
 
 def read_table(file: ExportFile) -> "pa.Table":

@@ -15,6 +15,7 @@ from .._checks import needs
 from ..errors import ParameterError
 from .arrow_reader import ExportFile, planned_tables, read_table
 from .column_types import Types, parse_types
+from .pandas_frame import DtypeBackend, check_backend, pandas_frame
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -85,19 +86,26 @@ def read_arrow(path: str | os.PathLike[str], *, types: Types | None = None) -> "
         return to_arrow(file)
 
 
-def read_pandas(path: str | os.PathLike[str], *, types: Types | None = None) -> "pd.DataFrame":
-    """Read a downloaded export into a DataFrame of pandas, its columns backed by Arrow.
+def read_pandas(
+    path: str | os.PathLike[str], *, types: Types | None = None, dtype_backend: DtypeBackend = "pandas"
+) -> "pd.DataFrame":
+    """Read a downloaded export into a DataFrame of pandas.
+
+    Moments with several offsets, as in a window across a change of clocks, become one column of moments in UTC.
 
     Args:
         path: The file: CSV or JSON, also compressed with gzip.
         types: As for :func:`read_arrow`.
+        dtype_backend: ``"pandas"`` for ``datetime64`` and pandas' own types that know missing values: ``Int64``,
+            ``Float64``, ``boolean`` and ``string``; ``"pyarrow"`` for columns backed by Arrow.
 
     Returns:
-        A ``pandas.DataFrame``, its columns in the order of the file. What is missing is ``pandas.NA``.
+        A ``pandas.DataFrame``, its columns in the order of the file. What is missing is ``pandas.NA``, or
+        ``pandas.NaT`` among moments.
 
     Raises:
         ExportFormatError: The file is damaged or no export, or a value is not of the type that was asked for.
-        ParameterError: ``types`` names a column that is not there, or no type.
+        ParameterError: ``types`` names a column that is not there, or no type; there is no such ``dtype_backend``.
         FileNotFoundError: There is no such file.
         ImportError: pandas or pyarrow is missing; the extra ``pandas`` installs both.
 
@@ -106,8 +114,9 @@ def read_pandas(path: str | os.PathLike[str], *, types: Types | None = None) -> 
         >>> len(read_pandas(path))
         100
     """
+    check_backend(dtype_backend)
     with _seekable(_given(path, types)) as file:
-        return to_pandas(file)
+        return to_pandas(file, dtype_backend)
 
 
 def read_polars(path: str | os.PathLike[str], *, types: Types | None = None) -> "pl.DataFrame":
@@ -163,13 +172,10 @@ def to_arrow(file: ExportFile) -> "pa.Table":
     return read_table(file)
 
 
-def to_pandas(file: ExportFile) -> "pd.DataFrame":
-    """Read a file into a DataFrame of pandas, its columns backed by Arrow."""
+def to_pandas(file: ExportFile, backend: DtypeBackend) -> "pd.DataFrame":
+    """Read a file into a DataFrame of pandas."""
     require("pandas")
-    import pandas as pd
-
-    frame: pd.DataFrame = to_arrow(file).to_pandas(types_mapper=pd.ArrowDtype)
-    return frame
+    return pandas_frame(to_arrow(file), backend, file.hints, file.zone)
 
 
 def to_polars(file: ExportFile) -> "pl.DataFrame":

@@ -111,9 +111,10 @@ class JobFile:
 
     def export_file(self, path: Path, hints: SchemaHints) -> ExportFile:
         """Return the file as the frames want it."""
-        metrics = self._remote.request.arguments.get("metrics")
+        arguments = self._remote.request.arguments
+        metrics, zone = arguments.get("metrics"), arguments.get("timezone")
         columns = tuple(map(str, metrics)) if isinstance(metrics, tuple | list) else ()
-        return ExportFile(path, self.format(), hints, columns)
+        return ExportFile(path, self.format(), hints, columns, zone=str(zone) if zone else None)
 
     def format(self) -> Format | None:
         """Return the format that was asked for; None for one that cannot be read, or is not known."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast
 from .._checks import as_flag, checked
 from .._frames.arrow_reader import ExportFile
 from .._frames.column_types import Types, parse_types
+from .._frames.pandas_frame import DtypeBackend, check_backend
 from .._frames.parquet import write_parquet
 from .._frames.read import batches, check_rows, require, to_arrow, to_pandas, to_polars
 from .._rows.read import primed, read_rows
@@ -64,19 +65,31 @@ class ReadMethods:
         """
         return self._frame("arrow", to_arrow, types, timeout)
 
-    def to_pandas(self, *, types: Types | None = None, timeout: float | None = None) -> "pd.DataFrame":
-        """Wait until the file is ready, and read it into a DataFrame of pandas, its columns backed by Arrow.
+    def to_pandas(
+        self,
+        *,
+        types: Types | None = None,
+        dtype_backend: DtypeBackend = "pandas",
+        timeout: float | None = None,
+    ) -> "pd.DataFrame":
+        """Wait until the file is ready, and read it into a DataFrame of pandas.
+
+        Moments with several offsets, as in a window across a change of clocks, become one column of moments in the zone
+        that the export was asked for, or in UTC.
 
         Args:
             types: As for :meth:`to_arrow`.
+            dtype_backend: ``"pandas"`` for ``datetime64`` and pandas' own types that know missing values: ``Int64``,
+                ``Float64``, ``boolean`` and ``string``; ``"pyarrow"`` for columns backed by Arrow.
             timeout: How long the export and the download may take, in seconds; 6 hours when not given.
 
         Returns:
-            A ``pandas.DataFrame``, its columns in the order of the file. What is missing is ``pandas.NA``.
+            A ``pandas.DataFrame``, its columns in the order of the file. What is missing is ``pandas.NA``, or
+            ``pandas.NaT`` among moments.
 
         Raises:
             ExportFormatError: The file is damaged, or a value is not of the type that was asked for.
-            ParameterError: ``types`` names a column that is not there, or no type.
+            ParameterError: ``types`` names a column that is not there, or no type; there is no such ``dtype_backend``.
             ImportError: pandas or pyarrow is missing; the extra ``pandas`` installs both.
             JobError: The export failed, or the time is over.
             KhorosError: As for :meth:`download`.
@@ -86,7 +99,8 @@ class ReadMethods:
             >>> sorted(frame["STATUS"].unique())
             ['CLOSED', 'OPEN', 'PENDING']
         """
-        return self._frame("pandas", to_pandas, types, timeout)
+        backend = check_backend(dtype_backend)
+        return self._frame("pandas", lambda file: to_pandas(file, backend), types, timeout)
 
     def to_polars(self, *, types: Types | None = None, timeout: float | None = None) -> "pl.DataFrame":
         """Wait until the file is ready, and read it into a DataFrame of Polars.

@@ -42,8 +42,8 @@ def test_arrow(path):
 
 @pytest.mark.parametrize("types", [None, "text"])
 def test_pandas(path, types):
-    """In pandas all columns are backed by Arrow, with the very types of Arrow; none is of objects, in any of them."""
-    frame = read_pandas(path, types=types)
+    """With the backend of Arrow all columns have the very types of Arrow; none is of objects, in any of them."""
+    frame = read_pandas(path, types=types, dtype_backend="pyarrow")
     assert all(isinstance(kind, pd.ArrowDtype) for kind in frame.dtypes)
     found = {name: str(kind.pyarrow_dtype) for name, kind in frame.dtypes.items()}
     assert found == (WANTED if types is None else dict.fromkeys(WANTED, "string"))
@@ -51,7 +51,7 @@ def test_pandas(path, types):
 
 def test_pandas_values(path):
     """What is missing is NA in every type, so whole numbers stay whole beside gaps."""
-    frame = read_pandas(path)
+    frame = read_pandas(path, dtype_backend="pyarrow")
     assert list(frame.iloc[1].isna()) == [True] * 11
     assert all(frame[name][1] is pd.NA for name in ("TEXT", "INTEGER", "FLOAT", "FLAG"))
     assert frame["INTEGER"].sum() == 1
@@ -62,7 +62,7 @@ def test_pandas_values(path):
 
 def test_pandas_without_rows(files):
     """The same in a frame without rows: no column of objects, which would spoil all that it is put together with."""
-    frame = read_pandas(files.write("A,B\n"))
+    frame = read_pandas(files.write("A,B\n"), dtype_backend="pyarrow")
     assert [str(kind.pyarrow_dtype) for kind in frame.dtypes] == ["string", "string"]
     assert list(frame.index) == []
 

@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import Literal, assert_type
 from zoneinfo import ZoneInfo
 
+import pandas as pd
+
 from khoros_analytics import (
     ApiError,
     Attempt,
@@ -21,7 +23,10 @@ from khoros_analytics import (
     Team,
     TimeZone,
     Window,
+    read_pandas,
 )
+
+DtypeBackend = Literal["pandas", "pyarrow"]
 
 
 def reports(client: Client) -> None:
@@ -77,6 +82,15 @@ def job(found: Job) -> None:
     assert_type(found.expires_at, datetime | None)
     assert_type(found.history, tuple[Attempt, ...])
     assert_type(found.reattached, bool)
+
+
+def frames(found: Job, backend: DtypeBackend) -> None:
+    """A frame is one of pandas, whatever its types; the names of those are known."""
+    assert_type(found.to_pandas(), pd.DataFrame)
+    assert_type(found.to_pandas(dtype_backend="pandas", types="text", timeout=60), pd.DataFrame)
+    assert_type(read_pandas("file.csv", dtype_backend="pyarrow"), pd.DataFrame)
+    assert_type(read_pandas(Path("file.csv"), types={"A": "integer"}, dtype_backend=backend), pd.DataFrame)
+    found.to_pandas(dtype_backend="numpy_nullable")  # type: ignore[arg-type] # pyright: ignore[reportArgumentType]
 
 
 def client_itself() -> None:
