@@ -20,8 +20,12 @@ def _same(content: bytes) -> bytes:
 def _quoted(content: bytes) -> bytes:
     """Add a column of texts with line ends and quotes in them, some of them not quoted."""
     cells = ['5" screen', '"two\r\nlines, and ""quotes"""', "plain", '""', '"[1, 2"', "tail\"'"]
-    lines = content.decode().split("\r\n")[:-1]
-    return "".join(f"{line},{'ODD' if n == 0 else cells[n % 6]}\r\n" for n, line in enumerate(lines)).encode()
+    written = io.StringIO(newline="")
+    writer = csv.writer(written, lineterminator="")
+    for number, row in enumerate(csv.reader(io.StringIO(content.decode(), newline=""))):
+        writer.writerow(row)
+        written.write(f",{cells[number % 6] if number else 'ODD'}\r\n")
+    return written.getvalue().encode()
 
 
 def _nested(content: bytes) -> bytes:

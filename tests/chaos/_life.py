@@ -11,6 +11,7 @@ import re
 import signal
 import socket
 import sqlite3
+import struct
 import sys
 import tempfile
 import threading
@@ -19,8 +20,11 @@ import traceback
 from base64 import b64encode
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager, nullcontext, suppress
+from mmap import mmap
 from pathlib import Path
+from types import FrameType
+from typing import Any
 
 import _forms
 import pyarrow.parquet as pq
@@ -29,6 +33,7 @@ from _front import Front, authority
 from _plan import DAY, NOON, Fork, Interrupt, JournalTrouble, Leap, NoNames, Others, Outage, Plan, Suspend, draw
 from attrs import define, field, frozen
 
+import khoros_analytics
 from khoros_analytics import (
     Client,
     Clock,
@@ -49,8 +54,9 @@ from khoros_analytics import (
     UnexpectedReplyError,
 )
 from khoros_analytics._http import download
+from khoros_analytics._http.connections import close_session
 from khoros_analytics._journal import store
-from khoros_analytics.sandbox import Sandbox, VirtualClock
+from khoros_analytics.sandbox import Sandbox, VirtualClock, faults
 
 __all__ = ["REPLAY", "Problem", "Result", "Summary", "draw", "live"]
 
@@ -64,6 +70,7 @@ OLD = b"what was here before\n"
 UNKNOWN = "is not known"
 THRICE = "accept_unverified"
 TAKEN = "was taken as it came"
+LONGEST_REQUEST = 300.0
 SIX_HOURS = 6 * 3600.0
 NEVER = (501, 505, 511)
 
@@ -71,6 +78,10 @@ NEVER = (501, 505, 511)
 store.PATIENCE = store._OTHER_PATIENCE = store._SOON = 0.02
 # Files of some hundred rows are then as large as files of some megabytes are otherwise.
 download._CHUNK_SIZE, download._SMALL_CHUNK_SIZE, download._SOUND_AFTER = 1 << 15, 1 << 12, 1 << 18
+PACKAGE = str(Path(khoros_analytics.__file__).parent)
+SANDBOX = str(Path(PACKAGE, "sandbox"))
+KILLED = 9
+PATIENCE = 15.0  # in real seconds, for a child
 MEMORY = Path("/dev/shm")
 
 
@@ -133,6 +144,49 @@ class BeatClock(Clock):
     def alarm(self, seconds, expire):
         self._on_beat()
         yield
+
+
+class SharedClock(VirtualClock):
+    """A virtual clock that the child of a fork shares with its parent."""
+
+    def __init__(self, now: float) -> None:
+        self._memory = mmap(-1, 8)
+        super().__init__(now)
+
+    @property
+    def _now(self) -> float:
+        return struct.unpack("d", self._memory[:])[0]
+
+    @_now.setter
+    def _now(self, now: float) -> None:
+        self._memory[:] = struct.pack("d", now)
+
+
+class Stop:
+    """Ctrl-C at one line of the package, in this thread, however it comes there."""
+
+    def __init__(self, line: int) -> None:
+        self.left = line
+
+    @contextmanager
+    def set(self) -> Iterator[None]:
+        sys.settrace(self._enter)
+        try:
+            yield
+        finally:
+            sys.settrace(None)
+
+    def _enter(self, frame: FrameType, _event: str, _argument: object) -> object:
+        name, code = frame.f_code.co_filename, frame.f_code.co_name
+        ours = name.startswith(PACKAGE) and not name.startswith(SANDBOX) and not code.startswith("<")
+        return self._at_a_line if ours else None
+
+    def _at_a_line(self, _frame: FrameType, event: str, _argument: object) -> object:
+        self.left -= event == "line"
+        if self.left == 0 and event == "line":
+            sys.settrace(None)
+            raise KeyboardInterrupt
+        return self._at_a_line
 
 
 class Lines(logging.Handler):
@@ -261,7 +315,11 @@ class Life:
     def __init__(self, result: Result, folder: Path, stack: ExitStack) -> None:
         self.result = result
         self.plan = result.plan
-        self.shared = VirtualClock(NOON)
+        self.shared = SharedClock(NOON)
+        self.own = threading.local()
+        self.kill_at: int | None = None
+        self.counting = threading.RLock()
+        self.stopped = False
         self.clock = BeatClock(self.shared, self._beat)
         self.stack = stack
         self.sandbox = stack.enter_context(Sandbox(clock=self.shared, **self.plan.options))
@@ -296,10 +354,22 @@ class Life:
         self.lines = Lines()
         stack.enter_context(self.lines.listening())
 
+    # Each thread has a job of its own.
+    job = property(lambda self: getattr(self.own, "job", None), lambda self, job: setattr(self.own, "job", job))
+    began = property(lambda self: self.own.began, lambda self, began: setattr(self.own, "began", began))
+    asked_before = property(lambda self: self.own.asked, lambda self, asked: setattr(self.own, "asked", asked))
+    limit = property(lambda self: self.own.limit, lambda self, limit: setattr(self.own, "limit", limit))
+
     # --- what happens -----------------------------------------------------------------------------------------------
 
     def _beat(self) -> None:
+        with self.counting:
+            self._count()
+
+    def _count(self) -> None:
         self.beats += 1
+        if self.kill_at is not None and self.beats > self.kill_at:
+            os._exit(KILLED)
         if self.back_at is not None and self.beats >= self.back_at:
             self.back_at = None
             self.come_back()
@@ -372,6 +442,12 @@ class Life:
         if self.names_at is not None:
             self.names_at, socket.getaddrinfo = None, self.getaddrinfo
 
+    def has_leaps(self) -> bool:
+        """Return whether more time may pass at once than a request may take."""
+        waits = [event for _, event in self.plan.events if isinstance(event, Suspend)]
+        waits += [line.fault for line in self.plan.faults if isinstance(line.fault, faults.Delay)]
+        return any(each.seconds > LONGEST_REQUEST for each in waits)
+
     def spend_the_quota(self) -> None:
         """Let other programs make as many requests as the server takes."""
         for server in self.sandbox._servers:
@@ -383,16 +459,8 @@ class Life:
         """Fork, and let the child end as programs end: by an exception that goes up."""
         child = os.fork()
         if child == 0:
-            self.is_child = True
             raise SystemExit
-        limit = time.monotonic() + 5
-        while os.waitpid(child, os.WNOHANG) == (0, 0):
-            if time.monotonic() > limit:
-                os.kill(child, signal.SIGKILL)
-                os.waitpid(child, 0)
-                return self.expect(False, "hang", "the child of a fork does not end")
-            time.sleep(0.001)
-        return None
+        self.expect(_ended(child), "hang", "the child of a fork does not end")
 
     def heal(self) -> None:
         """Let nothing more go wrong."""
@@ -421,7 +489,8 @@ class Life:
 
     def session(self) -> requests.Session:
         """Return a session of the user's own."""
-        session = self.stack.enter_context(requests.Session())
+        session = requests.Session()
+        self.stack.callback(close_session, session)  # its own close() leaves idle connections to the collector
         if self.plan.style and self.plan.style.tls:
             session.verify = authority()[1]
         if self.plan.hook:
@@ -449,6 +518,8 @@ class Life:
             started = len(self.sandbox.exports) - before
             self.expect(started <= 1 + self.late, "duplicate", f"one call started {started} exports")
             self.unknown = True
+            if self.stopped:
+                self.judge_stop(started)
             raise
         started = len(self.sandbox.exports) - before
         if known:
@@ -464,11 +535,38 @@ class Life:
             self.expect(said, "stray", "an export that may run already was started again without a word")
         return job
 
+    def judge_stop(self, started: int) -> None:
+        """Judge what a Ctrl-C at any line leaves in the journal: what is known, and no claim without an owner."""
+        self.unknown = bool(started)
+        states = self.journal_states()
+        self.known_since = self.journal_knows()
+        self.unknown = self.unknown and self.known_since is None
+        trouble = any(isinstance(event, JournalTrouble) for _, event in self.plan.events)
+        self.expect("claimed" not in states or trouble, "duplicate", f"Ctrl-C left a claim: {states}")
+
+    def journal_states(self) -> list[str]:
+        """Return the states of the journal's lines, as SQLite itself reads them."""
+        return [state for (state,) in self._ask_the_journal("SELECT state FROM exports")]
+
+    def journal_knows(self) -> float | None:
+        """Return when the last export was started that the journal can find again."""
+        alive = "state IN ('started', 'ready', 'saved') AND typeof(started_at) = 'real'"
+        found = self._ask_the_journal(f"SELECT started_at FROM exports WHERE {alive}")
+        return max((when for (when,) in found), default=None)
+
+    def _ask_the_journal(self, query: str) -> list[tuple[Any, ...]]:
+        if not self.journal.exists():
+            return []
+        self.intruder.leave()
+        with closing(sqlite3.connect(self.journal, timeout=1)) as connection, suppress(sqlite3.OperationalError):
+            return connection.execute(query).fetchall()
+        return []
+
     def has_failed(self) -> bool:
         """Return whether the job was said to have failed."""
         return self.job is not None and (self.job.status.state, self.job.status.detail) == ("CLOSED", "FAILED")
 
-    def turn(self, target: Path, client: Client) -> str:
+    def turn(self, target: Path, client: Client, note: Callable[[str], object] = len) -> str:
         """Export with one client, until the file is there, an error comes, or Ctrl-C."""
         stage = "start"
         try:
@@ -478,6 +576,7 @@ class Life:
                 self.job = None
                 self.job = self.start(client)
             self.token = self.job.token
+            note(self.token)
             stage = "download"
             self.began, self.asked_before = self.shared.monotonic(), len(self.job.history)
             self.limit = SIX_HOURS if self.plan.timeout is None else self.plan.timeout
@@ -493,9 +592,10 @@ class Life:
             os._exit(0)  # the child of a fork
         except KeyboardInterrupt as stop:
             self.result.notes[f"interrupted in {stage}"] += 1
-            if stage == "download":
+            if stage == "download" and not self.stopped:
                 self.expect(self.token in str(stop), "phase", f"Ctrl-C does not say how to go on: {stop}")
             self.judge_disk(target, whole=None, part=True)
+            self.token = self.token or (self.job and self.job.token)
             return "interrupted"
         if path is None:
             self.judge_disk(target, whole=False, part=False)
@@ -525,9 +625,16 @@ class Life:
     def run(self) -> None:
         """Live."""
         outcome = "interrupted"
-        for _ in range(MOST_TURNS):
+        if self.plan.killed is not None:
+            self.be_killed()
+        elif self.plan.crowd:
+            self.crowd_together()
+        for number in range(MOST_TURNS):
             client = self.connect(**self.plan.settings)
-            outcome = self.turn(self.target, client)
+            self.stopped = number == 0 and self.plan.stopped is not None
+            with Stop(self.plan.stopped).set() if self.stopped else nullcontext():
+                outcome = self.turn(self.target, client)
+            self.stopped = False
             self.tell(f"{outcome} at {self.shared.time() - NOON:.1f} s")
             if outcome != "interrupted":
                 break
@@ -538,6 +645,79 @@ class Life:
         self.heal()
         self.finish(client)
         self.judge_requests()
+
+    def be_killed(self) -> None:
+        """Let a process of its own begin, and be killed at a beat; its token is all that is left, or the journal."""
+        client, note = self.connect(**self.plan.settings), self.files.parent / "token"
+        before = len(self.sandbox.exports)
+        child = os.fork()
+        if child == 0:
+            self.events.clear()
+            self.shared._lock = threading.Lock()
+            self.kill_at = self.plan.killed
+            with suppress(BaseException):
+                self.turn(self.target, client, note.write_text)
+            os._exit(0)  # what it has judged is void: the server's records are its parent's
+        self.expect(_ended(child), "hang", "a process that was to be killed does not end")
+        self.token = note.read_text() if note.exists() and not self.plan.journal else None
+        started = len(self.sandbox.exports) - before
+        self.expect(started <= 1, "duplicate", f"a process that was killed started {started} exports")
+        self.known_since = self.journal_knows()
+        self.unknown = self.known_since is None and bool(set(self.journal_states()) & {"claimed", "unknown"})
+        # What it had in its hands when it died may be read by the server later.
+        self.late = 1 - started
+        self.judge_disk(self.target, whole=None, part=True)
+        self.target.unlink(missing_ok=True)
+        if self.plan.old:
+            self.target.write_bytes(OLD)
+        self.result.notes["processes of their own"] += 1
+
+    def crowd_together(self) -> None:
+        """Let several threads ask for the same export at once, some of them with clients of their own."""
+        self.events = [each for each in self.events if not isinstance(each[1], Interrupt | Fork)]
+        before, shared = len(self.sandbox.exports), self.connect(**self.plan.settings)
+        self.came: list[Job | KhorosError] = []
+        threads = []
+        for number in range(self.plan.crowd):
+            client = shared if number % 2 else self.connect(**self.plan.settings)
+            name = f"{threading.current_thread().name}, member {number}"
+            threads.append(threading.Thread(target=self.take_part, args=(client, number), name=name, daemon=True))
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        jobs = [each for each in self.came if isinstance(each, Job)]
+        new = len({job.workflow_id for job in jobs if not job.reattached})
+        maybe = sum(bool(each.may_have_started) for each in self.came if isinstance(each, KhorosError))
+        started = len(self.sandbox.exports) - before
+        self.expect(new <= started <= new + maybe, "duplicate", f"{started} were started, {new} known, {maybe} perhaps")
+        if self.plan.journal:
+            self.expect(started <= 1 + maybe, "duplicate", f"a crowd with one journal started {started} exports")
+        self.known_since = self.journal_knows()
+        self.unknown, self.late = self.known_since is None and maybe > 0, maybe
+        self.result.notes["crowds"] += 1
+
+    def take_part(self, client: Client, number: int) -> None:
+        """Export as one of a crowd."""
+        target = self.files / f"member-{number}.{self.plan.format}"
+        try:
+            self.job = client.start(self.plan.report, *WINDOW, format=self.plan.format)
+        except KhorosError as error:
+            self.judge_error(error, "start")
+            self.came.append(error)
+            return
+        self.came.append(self.job)
+        self.began, self.asked_before = self.shared.monotonic(), len(self.job.history)
+        self.limit = SIX_HOURS if self.plan.timeout is None else self.plan.timeout
+        try:
+            self.job.download(target, timeout=self.plan.timeout)
+        except KhorosError as error:
+            self.judge_error(error, "download")
+        finally:
+            right = not target.exists() or target.read_bytes() in self.files_of()
+            self.expect(right, "torn", f"a member of a crowd got something else in {target.name}")
+            for path in (target, *self.left(target)):
+                path.unlink(missing_ok=True)
 
     def ask_again(self, client: Client) -> None:
         """Make the same request once more, perhaps in another process: with a journal it finds what is there."""
@@ -581,7 +761,7 @@ class Life:
             self.job.download(self.target, overwrite=overwrite, timeout=3600, accept_unverified=trusting)
         self.judge_disk(self.target, whole=True, part=False)
         strangers = [path.name for path in self.files.iterdir() if path != self.target]
-        self.expect(not strangers, "leak", f"left behind: {strangers}")
+        self.expect(not strangers or self.intruder.been_here, "leak", f"left behind: {strangers}")
 
     def hopeless(self) -> bool:
         """Return whether the server may have no file for the job, now or in the next minutes, by its own decision."""
@@ -634,7 +814,8 @@ class Life:
             self.expect(secret not in text, "secret", f"{secret} in {text}")
         if stage == "start":
             self.expect(error.may_have_started is not None, "phase", f"no word whether it started: {text}")
-            self.expect("create" in text or "export" in text.partition(":")[0], "phase", text)
+            named = "create" in text or "export" in text.partition(":")[0] or text.startswith("journal: ")
+            self.expect(named, "phase", text)
             return
         self.judge_patience(error)
         self.expect(error.may_have_started is None, "phase", f"not of the creation, and yet: {error.may_have_started}")
@@ -709,7 +890,8 @@ class Life:
         names = [path.name for path in self.left(target)]
         endings = [name.rpartition(".")[2] for name in names]
         pair = endings == ["note", "part"] and names[0].rpartition(".")[0] == names[1].rpartition(".")[0]
-        self.expect(not names or (part and pair) or self.intruder.been_here, "leak", f"left beside the target: {names}")
+        spared = self.intruder.been_here or self.stopped
+        self.expect(not names or (part and pair) or spared, "leak", f"left beside the target: {names}")
         self.result.notes["resumable parts left"] += bool(names)
 
     def judge_requests(self) -> None:
@@ -717,10 +899,16 @@ class Life:
         records = self.sandbox.requests
         times = [record.time for record in records if record.origin == "api"]
         busiest = max((sum(start <= when < start + MINUTE - 0.001 for when in times) for start in times), default=0)
-        self.expect(busiest <= self.sandbox.requests_per_minute, "quota", f"{busiest} requests in one minute")
+        # Nor does a request last longer than its deadline, unless the clock of a crowd leaps in the middle of it.
+        leaps = self.plan.crowd and self.has_leaps()
+        fits = self.plan.killed is not None or leaps or busiest <= self.sandbox.requests_per_minute
+        self.expect(fits, "quota", f"{busiest} requests in one minute")
         refused = [record for record in records if record.status == 429 and record.fault is None]
-        others = any(isinstance(event, Others) for _, event in self.plan.events)
-        self.expect(others or not refused, "quota", f"the server refused {len(refused)} requests beyond the quota")
+        # A process that was killed has counted for itself.
+        others = self.plan.killed is not None or any(isinstance(event, Others) for _, event in self.plan.events)
+        self.expect(
+            others or leaps or not refused, "quota", f"the server refused {len(refused)} requests beyond the quota"
+        )
         keys = [record for record in records if record.origin == "file" and record.has_authorization]
         self.expect(not keys, "secret", "the file host was sent the credentials")
         leaks = set(self.front.leaks) if self.front is not None else ()
@@ -731,6 +919,18 @@ class Life:
         self.result.notes["faults met at the front"] += len(self.front.met) if self.front is not None else 0
         self.result.notes["requests"] += len(records)
         self.result.notes["faults met"] += sum(record.fault is not None for record in records)
+
+
+def _ended(child: int) -> bool:
+    """Wait for the end of a child, but not for ever."""
+    limit = time.monotonic() + PATIENCE
+    while os.waitpid(child, os.WNOHANG) == (0, 0):
+        if time.monotonic() > limit:
+            os.kill(child, signal.SIGKILL)
+            os.waitpid(child, 0)
+            return False
+        time.sleep(0.001)
+    return True
 
 
 def _text(value: object) -> str:

@@ -125,6 +125,9 @@ class Plan:
         hook: What a hook of the user's own session does with answers: ``read`` or ``replace`` them.
         style: What the hostile front is like; None for the sandbox alone.
         wrong: What goes wrong at the front.
+        killed: At which beat the first client's process is killed; None for not at all.
+        stopped: At which line of the package Ctrl-C comes in the first turn; None for not at all.
+        crowd: How many threads ask for the same export at once in the beginning.
     """
 
     seed: int
@@ -143,6 +146,9 @@ class Plan:
     hook: str | None
     style: Style | None
     wrong: tuple[Wrong, ...]
+    killed: int | None = None
+    stopped: int | None = None
+    crowd: int = 0
 
     def __str__(self) -> str:
         """Show it line by line, each of them Python."""
@@ -177,6 +183,7 @@ def _made_worse(plan: Plan, pick: random.Random) -> Plan:
         settings.pop("max_bytes", None)
         if timeout is None and any(line.times is None for line in wrong):
             timeout = pick.choice((30, 300, 900))
+    end = pick.choice(("killed",) * 2 + ("stopped",) * 3 + ("crowd",) * 2 + ("",) * 13)
     events = (*plan.events, *_more_events(pick, plan.journal, hostile=style is not None))
     return evolve(
         plan,
@@ -187,6 +194,9 @@ def _made_worse(plan: Plan, pick: random.Random) -> Plan:
         hook=pick.choice(("read", "replace")) if pick.random() < 0.08 else None,
         style=style,
         wrong=wrong,
+        killed=int(pick.expovariate(1 / 4)) if end == "killed" else None,
+        stopped=int(10 ** pick.uniform(0, 4.2)) if end == "stopped" else None,
+        crowd=pick.randint(2, 4) if end == "crowd" else 0,
     )
 
 

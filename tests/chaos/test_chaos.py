@@ -92,6 +92,9 @@ def test_everything_is_drawn(lives):
     assert 0.25 < sum(plan.journal for plan in plans) / SEEDS < 0.42
     assert {plan.route for plan in plans} == {"download", "rows", "batches", "arrow", "parquet"}
     assert {plan.hook for plan in plans} == {None, "read", "replace"}
+    for name in ("killed", "stopped"):
+        assert len([plan for plan in plans if getattr(plan, name) is not None]) >= 10, name
+    assert {plan.crowd for plan in plans} == {0, 2, 3, 4}
     repeated = [plan for plan in plans if plan.journal and plan.again]
     interrupted = [plan for plan in plans if plan.journal and any("Interrupt" in str(event) for event in plan.events)]
     assert min(len(repeated), len(interrupted)) >= 10
