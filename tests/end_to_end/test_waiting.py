@@ -60,6 +60,15 @@ def test_six_hours_by_default(world):
     assert times[-1] - began == pytest.approx(6 * 3600, abs=1)
 
 
+@pytest.mark.parametrize("running", ["object", "list"])
+def test_a_running_job_in_both_shapes(run, folder, running):
+    """A running job is waited for whether its status comes as an object or in a list."""
+    world = run({"polls": 3, "running": running})
+
+    assert world.start().download(folder).read_bytes() == world.content()
+    assert world.sandbox.count("status") == 3
+
+
 def test_waiting_on(run):
     """After a passed deadline the same job can be waited for again, and is not started again."""
     world = run({"seconds": 10})
