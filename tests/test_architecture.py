@@ -56,12 +56,13 @@ THIRD_PARTIES = {
     "fsspec": {"_storage"},
     "sqlite3": {"_journal"},
     "orjson": {"_rows"},
+    "numpy": {"_frames"},
     "pyarrow": {"_frames"},
     "pandas": {"_frames"},
     "polars": {"_frames"},
     "werkzeug": {"sandbox"},
 }
-OPTIONAL = {"fsspec", "keyring", "orjson", "pandas", "polars", "pyarrow", "werkzeug"}
+OPTIONAL = {"fsspec", "keyring", "numpy", "orjson", "pandas", "polars", "pyarrow", "werkzeug"}
 # A type checker has to be told what the methods of a job return.
 ANNOTATED_IN = {"_jobs"}
 READS_THE_TIME = {"now", "utcnow", "today"}

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from attrs import evolve, frozen
 
 from ..reports import TypeName
+from .byte_types import look_exact
 from .column_types import NOTHING, TEXT, UNITS, ColumnType
 
 if TYPE_CHECKING:
@@ -206,13 +207,26 @@ def _is_far(moments: "pa.ChunkedArray") -> bool:
 def _parsed_exactly(values: "pa.ChunkedArray", wanted: ColumnType) -> "pa.ChunkedArray | None":
     import pyarrow as pa
 
-    if not _is_exact(values, wanted):
-        return None
     try:
-        parsed = _parsed(values, wanted)
+        if wanted.kind == "boolean":
+            parsed = _parsed_booleans(values)
+        elif (texts := _joined(values)) is not None and look_exact(texts, wanted):
+            parsed = pa.chunked_array([texts.cast(arrow_type(wanted))])
+        elif _is_exact(values, wanted):
+            parsed = _parsed(values, wanted)
+        else:
+            return None
     except pa.ArrowInvalid:
         return None  # beyond 64 bits, the 30th of February, a finer unit
     return parsed if _in_calendar(parsed, wanted) else None
+
+
+def _joined(values: "pa.ChunkedArray") -> "pa.StringArray | None":
+    """Return a part of a column in one piece; None where it does not fit into one."""
+    import pyarrow as pa
+
+    texts = values if isinstance(values, pa.Array) else values.combine_chunks()
+    return texts if isinstance(texts, pa.StringArray) else None
 
 
 def _in_calendar(moments: "pa.ChunkedArray", wanted: ColumnType) -> bool:
@@ -305,7 +319,7 @@ def _parsed(values: "pa.ChunkedArray", wanted: ColumnType) -> "pa.ChunkedArray":
     import pyarrow as pa
 
     if wanted.kind == "boolean":
-        return _parsed_booleans(values)
+        return _parsed_booleans(values, any_case=True)
     if wanted.kind == "integer" and _any_match(values, "[xX]"):
         raise pa.ArrowInvalid  # Arrow reads 0x1F as well
     parsed = values.cast(arrow_type(wanted))
@@ -327,18 +341,21 @@ def _is_out_of_range(values: "pa.ChunkedArray", parsed: "pa.ChunkedArray") -> bo
     return _any_match(zeros, r"^[^eE]*[1-9]") or _any_match(infinite, "[0-9]")
 
 
-def _parsed_booleans(values: "pa.ChunkedArray") -> "pa.ChunkedArray":
+def _parsed_booleans(values: "pa.ChunkedArray", *, any_case: bool = False) -> "pa.ChunkedArray":
     """Return texts as booleans; not by Arrow's own way, which reads 1 and 0, too."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
     true, false = _text("true"), _text("false")
     yes, no = pc.equal(values, true), pc.equal(values, false)
+    if pc.all(pc.or_(yes, no)).as_py():
+        return yes
+    if not any_case and not _all_match(values, _PATTERNS["boolean"]):
+        raise pa.ArrowInvalid
+    lower = pc.utf8_lower(values)
+    yes, no = pc.equal(lower, true), pc.equal(lower, false)
     if not pc.all(pc.or_(yes, no)).as_py():
-        lower = pc.utf8_lower(values)
-        yes, no = pc.equal(lower, true), pc.equal(lower, false)
-        if not pc.all(pc.or_(yes, no)).as_py():
-            raise pa.ArrowInvalid
+        raise pa.ArrowInvalid
     return yes
 
 

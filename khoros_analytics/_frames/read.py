@@ -13,9 +13,10 @@ from attrs import evolve
 
 from .._checks import needs
 from ..errors import ParameterError
-from .arrow_reader import ExportFile, planned_tables, read_table
+from .arrow_reader import ExportFile, planned_tables
 from .column_types import Types, parse_types
 from .pandas_frame import DtypeBackend, check_backend, pandas_frame
+from .whole_file import read_table
 
 if TYPE_CHECKING:
     import pandas as pd
