@@ -55,7 +55,7 @@ from khoros_analytics import (
 )
 from khoros_analytics._http import download
 from khoros_analytics._http.connections import close_session
-from khoros_analytics._journal import store
+from khoros_analytics._journal import database, store
 from khoros_analytics.sandbox import Sandbox, VirtualClock, faults
 
 __all__ = ["REPLAY", "Problem", "Result", "Summary", "draw", "live"]
@@ -75,7 +75,8 @@ SIX_HOURS = 6 * 3600.0
 NEVER = (501, 505, 511)
 
 # A journal that is locked is waited for in real seconds.
-store.PATIENCE = store._OTHER_PATIENCE = store._SOON = 0.02
+store.PATIENCE = database.PATIENCE = store._OTHER_PATIENCE = store._SOON = 0.02
+database.Database.writing.__wrapped__.__defaults__ = (0.02,)
 # Files of some hundred rows are then as large as files of some megabytes are otherwise.
 download._CHUNK_SIZE, download._SMALL_CHUNK_SIZE, download._SOUND_AFTER = 1 << 15, 1 << 12, 1 << 18
 PACKAGE = str(Path(khoros_analytics.__file__).parent)
@@ -546,7 +547,8 @@ class Life:
 
     def journal_states(self) -> list[str]:
         """Return the states of the journal's lines, as SQLite itself reads them."""
-        return [state for (state,) in self._ask_the_journal("SELECT state FROM exports")]
+        sound = "typeof(end_ms) = 'integer'"
+        return [state for (state,) in self._ask_the_journal(f"SELECT state FROM exports WHERE {sound} ORDER BY id")]
 
     def journal_knows(self) -> float | None:
         """Return when the last export was started that the journal can find again."""
@@ -634,6 +636,8 @@ class Life:
             self.stopped = number == 0 and self.plan.stopped is not None
             with Stop(self.plan.stopped).set() if self.stopped else nullcontext():
                 outcome = self.turn(self.target, client)
+            if self.stopped and not self.plan.old:
+                self.target.unlink(missing_ok=True)  # stopped behind the rename: it is whole, as was judged
             self.stopped = False
             self.tell(f"{outcome} at {self.shared.time() - NOON:.1f} s")
             if outcome != "interrupted":
@@ -694,7 +698,8 @@ class Life:
         if self.plan.journal:
             self.expect(started <= 1 + maybe, "duplicate", f"a crowd with one journal started {started} exports")
         self.known_since = self.journal_knows()
-        self.unknown, self.late = self.known_since is None and maybe > 0, maybe
+        last = self.journal_states()[-1:]
+        self.unknown, self.late = self.known_since is None and last in (["claimed"], ["unknown"]), maybe
         self.result.notes["crowds"] += 1
 
     def take_part(self, client: Client, number: int) -> None:
@@ -766,7 +771,7 @@ class Life:
     def hopeless(self) -> bool:
         """Return whether the server may have no file for the job, now or in the next minutes, by its own decision."""
         found = self.sandbox._world.exports.find(self.job.workflow_id, self.job.run_id)
-        closed = found.closed_at or (found.ready_at if found.polls_needed is None else self.shared.time())
+        closed = found.closed_at or min(found.ready_at, self.shared.time())
         gone = self.shared.time() + 1000 > closed + self.sandbox.export_seconds
         return found._end == "failed" or found.ready_at == math.inf or gone
 
@@ -890,7 +895,7 @@ class Life:
         names = [path.name for path in self.left(target)]
         endings = [name.rpartition(".")[2] for name in names]
         pair = endings == ["note", "part"] and names[0].rpartition(".")[0] == names[1].rpartition(".")[0]
-        spared = self.intruder.been_here or self.stopped
+        spared = self.intruder.been_here or self.stopped or self.plan.killed is not None
         self.expect(not names or (part and pair) or spared, "leak", f"left beside the target: {names}")
         self.result.notes["resumable parts left"] += bool(names)
 
@@ -987,6 +992,8 @@ def _descriptors() -> dict[str, str]:
 
 def _judge_leaks(result: Result, threads: Iterable[threading.Thread], descriptors: Mapping[str, str]) -> None:
     """Judge what is left of it; a thread that is just ending may take its moment."""
+    if result.plan.stopped is not None:
+        gc.collect()  # Ctrl-C in the middle of a closing leaves the rest to the collector
     limit = time.monotonic() + 2
     while True:
         left = set(threading.enumerate()) - set(threads)
