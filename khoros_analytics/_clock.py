@@ -3,7 +3,7 @@
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 __all__ = ["GRAIN", "Clock", "Deadline"]
 
@@ -41,7 +41,9 @@ class Clock:
         timer = threading.Timer(min(seconds, threading.TIMEOUT_MAX), expire)
         timer.daemon = True
         try:
-            timer.start()
+            # Where no thread can be started, the timeouts of each read are all there is.
+            with suppress(RuntimeError):
+                timer.start()
             yield
         finally:
             timer.cancel()

@@ -1,16 +1,20 @@
 """The connections of one call: its own ones where that matters, and a watchdog on the socket that is waited on."""
 
+import math
 import socket
 import ssl
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future
 from contextlib import contextmanager, suppress
 from functools import cache
 from typing import Any, TypeVar, cast
 
 from requests.cookies import RequestsCookieJar
-from urllib3.exceptions import ConnectTimeoutError, NewConnectionError, ProxyError
+from urllib3.connection import HTTPConnection
+from urllib3.exceptions import ConnectTimeoutError, NameResolutionError, NewConnectionError, ProxyError
+from urllib3.util.connection import allowed_gai_family
 from urllib3.util.retry import Retry
 
 from .framing import StrictResponse
@@ -19,6 +23,10 @@ from .redaction import Redactor
 __all__ = ["Watchdog", "call_session", "close_session", "is_certificate_error", "root_cause", "without_cookies"]
 
 S = TypeVar("S")
+T = TypeVar("T")
+
+MIN_CONNECT = 0.05
+"""The shortest time that one of several addresses gets, in seconds."""
 
 _local = threading.local()
 
@@ -32,10 +40,12 @@ class Watchdog:
         sent: Whether a first byte of the request may have left; None as long as urllib3 was asked for no connection.
         path: Path and query as they are asked for, or None for what requests and urllib3 make of the URL: they write
             percent escapes anew, and a signature over the text then fails.
+        left: How many seconds there are until the wait is to end.
     """
 
-    def __init__(self, path: str | None = None) -> None:
+    def __init__(self, path: str | None = None, left: Callable[[], float] = lambda: math.inf) -> None:
         self.path = path
+        self.left = left
         self.sent: bool | None = None
         self._expired = False
         self._socket: socket.socket | None = None
@@ -83,14 +93,49 @@ class _WatchedConnection:
     sock: socket.socket | None
     connect: Callable[[], None]
     tunneling = False
+    timeout: Any
+    port: int
+    _dns_host: str
     response_class = StrictResponse
 
     def _new_conn(self) -> socket.socket:
+        watchdog = _current_watchdog()
+        connected = self._connect_to_one(watchdog) if watchdog else self._connect()
         # From here on a proxy or a TLS handshake is waited for, too.
-        connected: socket.socket = super()._new_conn()  # type: ignore[misc]  # urllib3's, which this is mixed into
-        if watchdog := _current_watchdog():
+        if watchdog:
             watchdog.wait_on(connected)
         return connected
+
+    def _connect(self) -> socket.socket:
+        connected: socket.socket = super()._new_conn()  # type: ignore[misc]  # urllib3's, which this is mixed into
+        return connected
+
+    def _connect_to_one(self, watchdog: Watchdog) -> socket.socket:
+        """Try one address after the other, each with its part of the time: urllib3 gives its timeout to every one."""
+        host, timeout = self._dns_host, self.timeout
+        addresses = self._addresses(host, watchdog) if isinstance(timeout, int | float) else []
+        for number, address in enumerate(addresses):
+            self.timeout = min(timeout, max(MIN_CONNECT, watchdog.left() / (len(addresses) - number)))
+            self._dns_host = address
+            try:
+                return self._connect()
+            except (NewConnectionError, ConnectTimeoutError):
+                if number == len(addresses) - 1 or watchdog.left() <= 0:
+                    raise
+            finally:
+                self._dns_host, self.timeout = host, timeout
+        return self._connect()
+
+    def _addresses(self, host: str, watchdog: Watchdog) -> list[str]:
+        """Return a host's addresses; none where urllib3 itself has to find them, such as by a SOCKS proxy."""
+        if not _is_plain(type(self)):
+            return []
+        try:
+            return within(watchdog.left(), lambda: _resolve(host.strip("[]"), self.port))
+        except socket.gaierror as error:
+            raise NameResolutionError(host, cast("Any", self), error) from error
+        except TimeoutError:
+            raise ConnectTimeoutError(self, f"the name {host} was not resolved in time") from None
 
     def _tunnel(self) -> None:
         # What goes to a proxy to reach the server is not the request yet.
@@ -122,6 +167,41 @@ class _WatchedConnection:
         if watchdog and self.sock is not None:
             watchdog.wait_on(self.sock)
         return super().getresponse()  # type: ignore[misc]  # urllib3's, which this is mixed into
+
+
+def _is_plain(kind: type) -> bool:
+    """Return whether a connection class connects as urllib3's own does."""
+    return all("_new_conn" not in vars(each) or each in (_WatchedConnection, HTTPConnection) for each in kind.__mro__)
+
+
+def _resolve(host: str, port: int) -> list[str]:
+    try:
+        host.encode("idna")
+    except UnicodeError:
+        return []  # urllib3 says what is wrong with it
+    found = socket.getaddrinfo(host, port, allowed_gai_family(), socket.SOCK_STREAM)
+    return list(dict.fromkeys(str(address[0]) for *_, address in found))
+
+
+def within(seconds: float, call: Callable[[], T]) -> T:
+    """Return what a call returns, or raise a TimeoutError: nothing ends a resolver, but nobody has to wait for it.
+
+    Where no thread can be started, it is waited for.
+    """
+    outcome: Future[T] = Future()
+
+    def run() -> None:
+        try:
+            outcome.set_result(call())
+        except BaseException as error:  # noqa: BLE001 - it is raised where the outcome is waited for
+            outcome.set_exception(error)
+
+    thread = threading.Thread(target=run, name="resolver", daemon=True)
+    try:
+        thread.start()
+    except RuntimeError:
+        return call()
+    return outcome.result(None if seconds == math.inf else min(max(0.0, seconds), threading.TIMEOUT_MAX))
 
 
 @cache

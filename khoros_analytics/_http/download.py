@@ -37,6 +37,8 @@ _ENVELOPE = rb'\s*\{\s*"status"\s*:'
 _CHUNK_SIZE = 1024 * 1024
 _SMALL_CHUNK_SIZE = 64 * 1024
 _SOUND_AFTER = 8 * 1024 * 1024  # after so many bytes in one go a link counts as sound again
+_PROGRESS = 16 * 1024  # fewer bytes than this are none: a host that sends one at a time would be asked for ever
+_MOST_PIECES = 5  # so often a host of which nobody knows how much follows is asked on without a pause
 _SURE_AFTER = 3  # so many fetches that end at one byte
 _NO_RANGES = (501, 505)
 _VERSION = ("ETag", "Last-Modified")
@@ -140,7 +142,7 @@ class Transfer:
             self._check_chunk(chunk, stream)
             self.part.write(chunk)
             self._size += len(chunk)
-            if self._size > self._furthest:
+            if self._size >= self._furthest + _PROGRESS:
                 self._furthest = self._size
                 on_progress()
             if self.part.total is not None and self._size > self.part.total:
@@ -331,8 +333,11 @@ def download(
         if not transfer.in_doubt():
             with source.open(transfer.headers()) as stream:
                 transfer.receive(stream, failures.progress)
-        while transfer.in_doubt():
-            transfer.settle(source, failures.progress)
+        for _ in range(_MOST_PIECES):
+            if transfer.in_doubt():
+                transfer.settle(source, failures.progress)
+        if transfer.in_doubt():
+            raise IncompleteDownloadError("the host sends the file in small pieces, and does not say of how many")
         transfer.check_export()
 
     try:

@@ -1,5 +1,6 @@
 """Where a body ends: decided from the whole header block, before a byte of the body is read (RFC 9112, section 6)."""
 
+import http
 import http.client
 import re
 import ssl
@@ -15,6 +16,7 @@ _LENGTH = re.compile(r"[0-9]{1,18}")
 _FOLD = re.compile(r"\r?\n[ \t]+")
 _CHUNK_SIZE = re.compile(rb"([0-9A-Fa-f]{1,15})[ \t]*(?:;[^\r\n]*)?\r?\n")
 _MAX_LINE = 65536
+_MAX_INTERIM = 20
 _WITHOUT_BODY = (204, 304)
 
 
@@ -88,6 +90,7 @@ class StrictResponse(http.client.HTTPResponse):
     _close_conn: Callable[[], None]
     _read_and_discard_trailer: Callable[[], None]
     _socket: Any = None
+    _interim = 0
 
     def __init__(self, sock: Any, *arguments: Any, **options: Any) -> None:
         super().__init__(sock, *arguments, **options)
@@ -101,12 +104,23 @@ class StrictResponse(http.client.HTTPResponse):
         self.fp = _HeaderLines(file)
         try:
             super().begin()
+            while 100 <= self.status < 200 and self.status != http.HTTPStatus.SWITCHING_PROTOCOLS:
+                cast("Any", self).headers = None
+                super().begin()
         finally:
             self.fp = file
         if cast("Any", self.headers).defects:
             raise FramingError("a header line cannot be read")
         if self.status >= 200 and self.status not in _WITHOUT_BODY and cast("Any", self)._method != "HEAD":  # noqa: SLF001
             self._apply(framing_of(self._values("Transfer-Encoding"), self._values("Content-Length")))
+
+    def _read_status(self) -> tuple[str, int, str]:
+        """Read a status line; a server may announce an answer, but not for ever."""
+        self._interim += 1
+        if self._interim > _MAX_INTERIM:
+            raise FramingError("it announces an answer again and again, and none comes")
+        status: tuple[str, int, str] = super()._read_status()  # type: ignore[misc]  # the library's own
+        return status
 
     def _values(self, name: str) -> list[str]:
         return self.headers.get_all(name) or []

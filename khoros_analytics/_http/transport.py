@@ -1,6 +1,7 @@
 """One ``requests.Session``: sends calls, keeps credentials at home, and makes every fault an error without secrets."""
 
 import os
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from typing import TypeVar
@@ -41,6 +42,7 @@ USER_AGENT = f"khoros_analytics/{__version__} {requests.utils.default_user_agent
 
 _REDIRECTS = (301, 302, 303, 307, 308)
 MAX_REDIRECTS = 10
+MAX_REDIRECTS_AT_HOME = 3  # each costs a request of the quota
 MAX_KEPT_ALIVE = 32  # as many threads may share a client without urllib3's warnings of a full pool
 
 T = TypeVar("T")
@@ -186,7 +188,7 @@ class Transport:
     def _follow(
         self, session: Session, call: Call, deadline: Deadline, history: History
     ) -> tuple[requests.Response, Target]:
-        target = call.target
+        target, seen = call.target, Counter[str]()
         for hop in range(MAX_REDIRECTS + 1):
             with self._turn(call, target, deadline, history) as note:
                 response = self._send_now(session, call, target, deadline, first=hop == 0)
@@ -199,6 +201,9 @@ class Transport:
                 target = self.base.redirect(target.url, location)
             except UntrustedUrlError as error:
                 raise UntrustedUrlError(f"{call.place}: {error}", status_code=response.status_code) from None
+            seen.update([target.url, "home"] if target.is_api else [target.url])
+            if seen[target.url] > 1 or seen["home"] > MAX_REDIRECTS_AT_HOME:
+                raise UnexpectedReplyError(f"{call.place}: the server redirects in a circle, or again and again")
         raise UnexpectedReplyError(f"{call.place}: more than {MAX_REDIRECTS} redirects in a row")
 
     @contextmanager
@@ -231,7 +236,8 @@ class Transport:
     ) -> requests.Response:
         # An environment variable would win over the session's own choice of certificates.
         verify = None if session.verify is True else session.verify
-        watchdog = Watchdog(None if target.is_api else target.path)
+        soon = deadline.within(self.request_deadline)
+        watchdog = Watchdog(None if target.is_api else target.path, soon.remaining)
         try:
             prepared = self._prepare(call, target, first=first)
             settings = session.merge_environment_settings(target.url, {}, True, verify, None)  # noqa: FBT003
@@ -241,8 +247,8 @@ class Transport:
             if target.url.startswith("http://"):
                 # Plain http never leaves this machine; a proxy would, and would see the password.
                 settings["proxies"] = {}
-            with redact_urllib3_logs(is_api=target.is_api), watchdog.on(), self._alarm(deadline, watchdog):
-                return session.send(prepared, timeout=self._timeouts(deadline), allow_redirects=False, **settings)
+            with redact_urllib3_logs(is_api=target.is_api), watchdog.on(), self._alarm(soon, watchdog):
+                return session.send(prepared, timeout=self._timeouts(soon), allow_redirects=False, **settings)
         except (requests.RequestException, HTTPError, OSError, ValueError) as error:
             failure = self._failure(call, target, error, deadline, sent=watchdog.may_have_sent(error))
         # Raised outside of the except block: the original would carry the URL, secrets included, as its context.

@@ -175,26 +175,52 @@ def test_other_paths_are_asked_without_credentials(api, connect, authorization, 
 
 
 @pytest.mark.parametrize(("hops", "works"), [(10, True), (11, False)])
-def test_too_many(api, connect, hops, works):
+def test_too_many(api, connect, tmp_path, hops, works):
     """Ten redirects in a row are followed, the eleventh is an UnexpectedReplyError."""
-    api.next("teams", *[(302, {"Location": "/api/public/teams"}, "")] * hops)
+    links = [f"https://files.example/{number}" for number in range(hops - 1)]
+    api.next("file", *[(302, {"Location": link}, "") for link in links * (1 if works else 2)])
+    job = connect(retries=0).conversation(*WINDOW).wait()
+
+    if works:
+        job.download(tmp_path)
+    else:
+        with pytest.raises(UnexpectedReplyError, match="redirects"):
+            job.download(tmp_path)
+
+    assert api.count("file") == (10 if works else 20)  # what came in place of the file is fetched once more
+
+
+@pytest.mark.parametrize(("hops", "works"), [(3, True), (4, False)])
+def test_too_many_at_home(api, connect, hops, works):
+    """Within the API three redirects in a row are followed: each takes a request of the quota."""
+    api.next("teams", *[(302, {"Location": f"/api/public/teams?step={number}"}, "") for number in range(hops)])
 
     if works:
         assert connect(retries=0).teams() == []
     else:
-        with pytest.raises(UnexpectedReplyError, match="redirects"):
+        with pytest.raises(UnexpectedReplyError, match="again and again"):
             connect(retries=0).teams()
 
-    assert api.count("teams") == 11
+    assert api.count("teams") == 4
+
+
+def test_a_circle(api, connect):
+    """An address that leads to itself is asked once more, for a gateway that wants its cookie, and not again."""
+    api.next("teams", *[(302, {"Location": "/api/public/teams"}, "")] * 2)
+
+    with pytest.raises(UnexpectedReplyError, match="in a circle"):
+        connect(retries=0).teams()
+
+    assert api.count("teams") == 2
 
 
 def test_each_hop_at_home_counts(api, connect, clock):
     """Redirects within the API are requests of the quota like any other."""
-    api.next("teams", *[(302, {"Location": "/api/public/teams"}, "")] * 3)
+    api.next("teams", *[(302, {"Location": f"/api/public/teams?step={number}"}, "") for number in range(3)])
 
     connect(requests_per_minute=2).teams()
 
-    assert sum(clock.sleeps) >= 60
+    assert sum(clock.sleeps) == pytest.approx(60, abs=0.1)
 
 
 @pytest.mark.parametrize("code", [301, 302, 303, 307, 308])
