@@ -13,7 +13,8 @@ from attrs import define, field
 from .._clock import Deadline
 from .._protocol.messages import Phase
 from .._protocol.replies import parse_date
-from .._storage.partial import PartialFile, map_os_errors
+from .._storage.partial import PartialFile
+from .._storage.system_errors import map_os_errors
 from ..errors import (
     DownloadError,
     IncompleteDownloadError,

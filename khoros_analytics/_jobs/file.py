@@ -18,7 +18,8 @@ from .._http.retry import FailuresInARow
 from .._rows.ending import ending_of
 from .._rows.source import Format, problem_of
 from .._storage.atomic import SavedFile, check_target, commit, copy, resolve_target
-from .._storage.partial import map_os_errors, open_partial
+from .._storage.partial import open_partial
+from .._storage.system_errors import map_os_errors
 from .._version import __version__
 from ..errors import JobTimeoutError
 from .remote import RemoteFile, RemoteJob

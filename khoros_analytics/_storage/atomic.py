@@ -1,6 +1,7 @@
 """Files that are whole or absent: checked targets, a flush, and a rename at the very end."""
 
 import os
+import stat
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -8,7 +9,10 @@ from pathlib import Path
 from attrs import frozen
 
 from ..errors import TargetError, TargetExistsError
-from .partial import PartialFile, map_os_errors, open_partial, remove_abandoned
+from .access import grant
+from .own_files import resolve_own
+from .partial import PartialFile, open_partial, remove_abandoned
+from .system_errors import map_os_errors, map_path_errors
 
 __all__ = ["SavedFile", "check_target", "commit", "copy", "remove_leftovers", "resolve_target"]
 
@@ -37,10 +41,10 @@ class SavedFile:
         return cls(path, found.st_size, found.st_mtime_ns)
 
     @classmethod
-    def of_partial(cls, part: PartialFile) -> "SavedFile":
-        """Return what a file that is still partial will look like in its place."""
-        found = os.fstat(part.file.fileno())
-        return cls(part.target, found.st_size, found.st_mtime_ns)
+    def of_open(cls, path: Path, descriptor: int) -> "SavedFile":
+        """Return what an open file looks like, which has this path, or is to have it."""
+        found = os.fstat(descriptor)
+        return cls(path, found.st_size, found.st_mtime_ns)
 
     def intact(self) -> bool:
         """Return whether it is still there as it was."""
@@ -58,7 +62,7 @@ def resolve_target(path: str | os.PathLike[str] | None, default_name: str) -> Pa
         given = Path("." if path is None else path).expanduser().absolute()
     except (RuntimeError, OSError) as error:  # ~somebody who is not there, or a current folder that is gone
         raise TargetError(f"{path or 'the current folder'} cannot be used: {error}") from None
-    with map_os_errors(given, "cannot be used"):
+    with map_path_errors(given, "cannot be used"):
         if given.is_dir():
             return given / default_name
         if path is not None and os.fspath(path).endswith(("/", os.sep)):
@@ -68,20 +72,30 @@ def resolve_target(path: str | os.PathLike[str] | None, default_name: str) -> Pa
 
 def check_target(target: Path, *, overwrite: bool) -> None:
     """Raise a TargetError where a file could not go, before anything is asked of the server."""
-    with map_os_errors(target, "cannot be written"):
+    with map_path_errors(target, "cannot be written"):
         folder = target.parent
         if not folder.is_dir():
             raise TargetError(f"{target} cannot be written: there is no folder {folder}; make it first", path=target)
         if not os.access(folder, os.W_OK):
             raise TargetError(f"{target} cannot be written: the folder {folder} is read-only for you", path=target)
+        resolve_own(target)
         if not _is_there(target):
             return
+        if not _may_replace(target, folder):
+            raise TargetError(f"{target} cannot be written: it is somebody else's in a shared folder", path=target)
         if not target.is_file():
             raise TargetError(f"{target} cannot be written: it is not an ordinary file", path=target)
         if not overwrite:
             raise TargetExistsError(
                 f"{target} is there already; give another path, or overwrite=True to replace it", path=target
             )
+
+
+def _may_replace(target: Path, folder: Path) -> bool:
+    """Return whether a folder whose files only their owners may replace, such as /tmp, lets us."""
+    about = folder.stat()
+    owners = (0, about.st_uid, target.lstat().st_uid)
+    return not (about.st_mode & stat.S_ISVTX and hasattr(os, "geteuid")) or os.geteuid() in owners
 
 
 def _is_there(target: Path) -> bool:
@@ -98,8 +112,10 @@ def copy(saved: SavedFile, target: Path, *, overwrite: bool) -> SavedFile:
     with (
         open_partial(target, None) as part,
         map_os_errors(target, "cannot be written"),
-        saved.path.open("rb") as original,
+        open(saved.path, "rb", opener=_open_at_once) as original,
     ):
+        if SavedFile.of_open(saved.path, original.fileno()) != saved:
+            raise TargetError(f"{saved.path} was replaced by somebody else while it was copied", path=saved.path)
         while chunk := original.read(_CHUNK_SIZE):
             part.write(chunk)
         return commit(part, overwrite=overwrite)
@@ -108,12 +124,18 @@ def copy(saved: SavedFile, target: Path, *, overwrite: bool) -> SavedFile:
 def remove_leftovers(target: Path) -> None:
     """Remove what a kill in the very last step left beside a finished file."""
     with suppress(OSError):
-        remove_abandoned(target.resolve())
+        remove_abandoned(resolve_own(target))
 
 
 def _flush(part: PartialFile) -> None:
     with map_os_errors(part.path, "cannot be written"):
+        grant(part.file.fileno(), part.final, part.mode)
         os.fsync(part.file.fileno())
+
+
+def _open_at_once(path: str, flags: int) -> int:
+    """Open a file, and wait for nobody at the other end of a pipe that has taken its place."""
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
 
 
 def commit(
@@ -123,29 +145,34 @@ def commit(
 
     A TargetError where what stands there by now is not what was written.
     """
+    part.check()
     _flush(part)
     part.check()
-    announce(SavedFile.of_partial(part))
+    saved = SavedFile.of_open(part.target, part.file.fileno())
+    announce(saved)
+    part.check()
     _rename(part, part.final, overwrite=overwrite)
-    return SavedFile.of(part.target)
+    part.forget()
+    return saved
 
 
 def _rename(part: PartialFile, target: Path, *, overwrite: bool) -> None:
     """Rename what was flushed, and flush the folder: after a power loss the old file is there, or the new one."""
     with map_os_errors(target, "cannot be written"):
-        part.forget()
+        if target.is_dir():
+            raise TargetError(f"{target} cannot be written: a folder has taken its place", path=target)
         if os.name == "nt":
             part.file.close()  # Windows renames no open file; elsewhere the lock is held to the end
         if overwrite:
             part.path.replace(target)
         else:
-            _rename_where_nothing_is(part.path, target)
+            _rename_where_nothing_is(part, target)
         _sync_folder(target.parent)
 
 
-def _rename_where_nothing_is(part: Path, target: Path) -> None:
+def _rename_where_nothing_is(part: PartialFile, target: Path) -> None:
     try:
-        target.hardlink_to(part)
+        _link(part, target)
     except FileExistsError:
         raise TargetExistsError(
             f"{target} has appeared in the meantime; give another path, or overwrite=True to replace it", path=target
@@ -153,7 +180,19 @@ def _rename_where_nothing_is(part: Path, target: Path) -> None:
     except OSError:
         # This file system knows no hard links, so the check and the rename are two steps.
         check_target(target, overwrite=False)
-        part.rename(target)
+        part.path.rename(target)
+
+
+def _link(part: PartialFile, target: Path) -> None:
+    """Link what was written, whatever has its name by now, where the system can do that."""
+    try:
+        descriptor = part.file.fileno()
+        # An absolute path needs no folder, but only with one Python calls the linkat that follows this link.
+        os.link(f"/proc/self/fd/{descriptor}", target, src_dir_fd=descriptor)
+    except FileExistsError:
+        raise
+    except (OSError, ValueError, NotImplementedError):  # no such folder, or closed for Windows
+        target.hardlink_to(part.path)
 
 
 def _sync_folder(folder: Path) -> None:

@@ -1,5 +1,6 @@
 """Where a file goes: a path on this machine, or a URL that fsspec knows. There, too, it is whole or absent."""
 
+import io
 import os
 import re
 import secrets
@@ -13,7 +14,8 @@ from attrs import field, frozen
 from .._checks import needs
 from ..errors import KhorosError, TargetError, TargetExistsError
 from .atomic import check_target, commit, resolve_target
-from .partial import map_os_errors, open_partial
+from .partial import open_partial
+from .system_errors import map_path_errors
 
 __all__ = ["Destination", "LocalDestination", "RemoteDestination", "open_destination"]
 
@@ -35,10 +37,14 @@ class LocalDestination:
         check_target(self.path, overwrite=self.overwrite)
 
     @contextmanager
-    def whole(self) -> Iterator[str]:
-        """Yield the path of a temporary file, which gets its name when the block ends well."""
-        with open_partial(self.path, None) as part, map_os_errors(self.path, "cannot be written"):
-            yield str(part.path)
+    def whole(self) -> Iterator[Any]:
+        """Yield a file to write to, which gets its name when the block ends well."""
+        with open_partial(self.path, None) as part, map_path_errors(self.path, "cannot be written"):
+            # Not its path: somebody else may have put a link there by the time that it is opened.
+            buffered = io.BufferedRandom(part.file)
+            yield buffered
+            buffered.flush()
+            buffered.detach()
             part.size = os.fstat(part.file.fileno()).st_size
             commit(part, overwrite=self.overwrite)
 
@@ -83,12 +89,24 @@ class RemoteDestination:
             file = self._open(self.path)
             try:
                 yield file
+                written = file.tell()
                 file.close()
             except BaseException:
                 file.discard()
                 raise
             self.check()
             file.commit()
+            self._check_size(written)
+
+    def _check_size(self, written: int) -> None:
+        """Find out whether what is there has as many bytes as were written, where the file system tells."""
+        self.system.invalidate_cache()
+        size = self.system.info(self.path).get("size")
+        if size not in (None, written):
+            raise TargetError(
+                f"{self} was replaced or damaged by somebody else while it was written: {size:,} bytes are there "
+                f"instead of {written:,}; write it again"
+            )
 
     def check_can_discard(self) -> None:
         """Find out whether the file system can take back a file that is not whole, with another file than this one."""

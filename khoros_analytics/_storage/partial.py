@@ -1,33 +1,27 @@
-"""The temporary file beside a target: locked while somebody writes it, and found again by who wants the same."""
+"""The temporary file beside a target: written by one process alone, and found again by who wants the same."""
 
 import hashlib
-import json
 import os
-import secrets
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from glob import escape
+from io import FileIO
 from pathlib import Path
 from types import MappingProxyType
-from typing import BinaryIO, TypeVar
+from typing import TypeVar
 
 from attrs import define, field
 
 from ..errors import KhorosError, TargetError
+from .notes import Note
+from .own_files import is_at, remove, resolve_own
+from .parts import NewPart, boot_id, find_parts, make_part, note_of, remove_orphaned_notes
+from .system_errors import map_os_errors, map_path_errors
 
-try:
-    import fcntl
-except ImportError:  # Windows
-    fcntl = None  # type: ignore[assignment]
-
-__all__ = ["PartialFile", "map_os_errors", "open_partial", "remove_abandoned"]
-
-_BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
-_TRIES = 20
-_ANY_MARK = "[0-9a-f]" * 12
-_LONGEST_NAME = 200  # in bytes; file systems take 255
+__all__ = ["PartialFile", "open_partial", "remove_abandoned"]
 
 T = TypeVar("T")
+
+_open_parts: set["PartialFile"] = set()
 
 
 @define(eq=False)
@@ -39,40 +33,52 @@ class PartialFile:
         file: It, open.
         target: The file that it is to become, as the caller named it; maybe a link.
         final: That file with links followed: a link's own folder may be on another disk, and no rename crosses disks.
+        mode: Who may use it once it is complete, where it replaces no other file.
+        owner: Who may go on with it, as a digest, or None where nobody may.
         validator: What names the version of the original that it holds a beginning of for certain, or None.
         total: How long the original is, in bytes, where that is known.
         named: All that the source says of that version, by the kind of name.
         announced: How long the versions are that the source gave a length of, in bytes, by their validator.
-        keep: Whether it stays for the next one of the same owner.
+        keep: Whether an error of this library leaves it for the next one, as any other exception does.
         size: How long it should be, in bytes: whoever may write into the folder may change it meanwhile.
     """
 
     path: Path
-    file: BinaryIO = field(repr=False)
+    file: FileIO = field(repr=False)
     target: Path
     final: Path
+    mode: int
+    owner: str | None = None
     validator: str | None = None
     total: int | None = None
     named: dict[str, str] = field(factory=dict)
     announced: dict[str, int] = field(factory=dict)
     keep: bool = False
     size: int = 0
+    _note: Note = field(init=False)
     _process: int = field(init=False, factory=os.getpid)
+
+    def __attrs_post_init__(self) -> None:
+        self._note = Note(note_of(self.path))
 
     def write(self, data: bytes) -> None:
         """Write every byte: an unbuffered file may take only a part, as a full disk does before it says so."""
+        self._check_process()
         with map_os_errors(self.path, "cannot be written"):
             self._check_size()
             view = memoryview(data)
             while view:
                 view = view[self.file.write(view) :]
             self.size += len(data)
+        with suppress(OSError):  # the next one goes on from an earlier byte
+            self._save_note()
 
     def check(self) -> None:
         """Raise a TargetError where somebody else has changed, replaced or removed it."""
+        self._check_process()
         with map_os_errors(self.path, "cannot be read"):
             self._check_size()
-        if not _is_at(self.path, self.file.fileno()):
+        if not is_at(self.path, self.file.fileno()):
             raise self._disturbed("replaced or removed")
 
     def _check_size(self) -> None:
@@ -86,8 +92,21 @@ class PartialFile:
             path=self.target,
         )
 
+    def is_ours(self) -> bool:
+        """Return whether this process opened it, and not the parent of a fork."""
+        return os.getpid() == self._process
+
+    def _check_process(self) -> None:
+        if not self.is_ours():
+            raise TargetError(
+                f"{self.target} is being written by the process that this one was forked from, and is left to it; "
+                "download it in one of the two",
+                path=self.target,
+            )
+
     def restart(self) -> None:
         """Empty it: the bytes that follow are of no known version."""
+        self._check_process()
         with map_os_errors(self.path, "cannot be written"):
             self.file.seek(0)
             self.file.truncate()
@@ -106,173 +125,143 @@ class PartialFile:
         self.named.update(named)
         if total is not None:
             self.announced[validator or ""] = total
-        known = {"validator": validator, "total": total, "named": self.named, "announced": self.announced}
-        text = json.dumps({**known, "boot": _boot_id()})
-        self.forget()  # a link in its place, too
-        with (
-            map_os_errors(self.path, "cannot be written"),
-            open(self.note, "w", encoding="utf-8", opener=_open_itself) as note,
-        ):
-            note.write(text)
+        with map_os_errors(self.path, "cannot be written"):
+            self._save_note()
+
+    def _save_note(self) -> None:
+        found = os.fstat(self.file.fileno())
+        self._note.write(
+            {
+                "validator": self.validator,
+                "total": self.total,
+                "named": self.named,
+                "announced": self.announced,
+                "owner": self.owner,
+                "boot": boot_id(),
+                "file": [found.st_dev, found.st_ino],
+                "size": self.size,
+                "modified": found.st_mtime_ns,
+            }
+        )
 
     def recall(self) -> int:
         """Return how many bytes of an earlier try can be built upon, and position the file behind them."""
+        found = os.fstat(self.file.fileno())
+        noted = self._note.read(found.st_uid) if self.owner is not None else {}
         try:
-            noted = json.loads(self.note.read_text(encoding="utf-8"))
-            validator, total, boot = noted["validator"], noted["total"], noted["boot"]
-            named, self.announced = _typed(noted["named"], str), _typed(noted["announced"], int)
-        except (OSError, ValueError, KeyError, TypeError):
+            validator, total, size, boot = (noted[name] for name in ("validator", "total", "size", "boot"))
+            named, announced = _typed(noted["named"], str), _typed(noted["announced"], int)
+        except (KeyError, TypeError):
             return 0
         # After a power loss a file may be as long as it was and yet hold zeros: only what this boot wrote is trusted.
-        if not isinstance(validator, str) or boot is None or boot != _boot_id():
+        if not isinstance(validator, str) or boot is None or boot != boot_id() or not _is_as_noted(found, noted):
             return 0
         self.validator, self.total, self.named = validator, total if isinstance(total, int) else None, named
+        self.announced = announced
         with map_os_errors(self.path, "cannot be read"):
+            self.file.truncate(size)  # what is behind that was written in the moment of a kill, or by somebody else
             self.size = self.file.seek(0, os.SEEK_END)
         return self.size
 
-    @property
-    def note(self) -> Path:
-        """Where it is written down what the bytes belong to."""
-        return _note_of(self.path)
-
     def forget(self) -> None:
         """Remove the note: nobody can go on with the bytes from here on."""
+        self._note.remove()
+
+    def leave(self) -> None:
+        """Leave it to the next one of the same owner."""
         with suppress(OSError):
-            self.note.unlink(missing_ok=True)
+            # A time of our own: a network file system changes its own when it gets around to writing.
+            now = os.fstat(self.file.fileno()).st_mtime_ns
+            os.utime(self.file.fileno(), ns=(now, now))
+            self._save_note()
 
     def discard(self) -> None:
-        """Remove it and its note, unless it has become the target, or belongs to the parent of a fork."""
-        if os.getpid() == self._process:
-            _remove(self.path, self.file)
+        """Remove it and its note, but not what somebody else has put in its place by then."""
+        if self.file.closed or is_at(self.path, self.file.fileno()):
+            remove(self.path)
+        self.forget()
+
+    def close(self) -> None:
+        """Give it up; what was to be on the disk is there by now."""
+        for each in (self._note, self.file):
+            with suppress(OSError):
+                each.close()
 
 
 @contextmanager
 def open_partial(target: Path, owner: str | None) -> Iterator[PartialFile]:
-    """Open the temporary file of a target, and remove it afterwards unless it is marked to be kept.
+    """Open the temporary file of a target. It is removed afterwards when it has become the target, or is of no use.
 
-    The next call for the same ``owner`` goes on with its bytes; None is for a file that nobody goes on with. What dead
-    processes left there is removed.
+    Whatever exception ends it otherwise, the next call for the same ``owner`` goes on with its bytes; None is for a
+    file that nobody goes on with. What dead processes left there is removed.
     """
-    with map_os_errors(target, "cannot be written"):
-        final = target.resolve()
-        path, file = _own_file(final, owner)
-        part = PartialFile(path, file, target, final)
-        remove_abandoned(final, path)
+    with map_path_errors(target, "cannot be written"):
+        part = _open(target, None if owner is None else _digest(owner))
+    unwanted = False
     try:
+        _open_parts.add(part)
         yield part
+        unwanted = True
+    except KhorosError:
+        unwanted = not part.keep
+        raise
     finally:
-        if not part.keep:
-            part.discard()
-        part.file.close()
+        _open_parts.discard(part)
+        if part.is_ours():
+            if unwanted or part.owner is None or part.validator is None or not part.size:
+                part.discard()
+            else:
+                part.leave()
+        part.close()
 
 
-class _NoLocksError(Exception):
-    """This system, or this file system, knows no locks."""
+def _open(target: Path, owner: str | None) -> PartialFile:
+    """Make a part, or go on with one that is left of the same owner; remove what else is left of the target."""
+    final = resolve_own(target)
+    new = make_part(final)
+    found = _take_over(final, owner, new) if new.locked else None
+    if found is None:
+        # Without locks nobody could tell later whether it is still being written.
+        return PartialFile(new.path, new.file, target, final, new.mode, owner if new.locked else None)
+    remove(new.path)
+    new.file.close()
+    return PartialFile(*found, target, final, new.mode, owner)
 
 
-def _own_file(target: Path, owner: str | None) -> tuple[Path, BinaryIO]:
-    if owner is not None:
-        path = _partial_path(target, hashlib.sha256(owner.encode("utf-8", "surrogatepass")).hexdigest()[:12])
-        with suppress(_NoLocksError):
-            file = _open_locked(path)
-            if file:
-                return path, file
-    # Somebody else is fetching the same, or nobody can tell: each gets there in a file of its own.
-    return _unshared(target)
-
-
-def _unshared(target: Path) -> tuple[Path, BinaryIO]:
-    for _ in range(_TRIES):
-        path = _partial_path(target, secrets.token_hex(6))
-        # Not tempfile: its files are for their owner alone, this one becomes an ordinary file.
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o666)
-        file = open(descriptor, "r+b", buffering=0)  # noqa: SIM115, PTH123 - as above; the part closes it
-        try:
-            mine = _lock(descriptor) and _is_at(path, descriptor)
-        except _NoLocksError:
-            mine = True
-        if mine:
-            return path, file
-        file.close()  # between its opening and its locking somebody took it for what a dead process left
-    raise TargetError(f"{target} cannot be written: its temporary files are taken away again and again", path=target)
-
-
-def _partial_path(target: Path, mark: str) -> Path:
-    return target.with_name(f".{_stem(target)}.{mark}.part")
-
-
-def _stem(target: Path) -> str:
-    """Return the target's name, or a digest of one that leaves no room for more."""
-    name = os.fsencode(target.name)
-    return target.name if len(name) <= _LONGEST_NAME else hashlib.sha256(name).hexdigest()
-
-
-def _open_itself(path: str | Path, flags: int) -> int:
-    """Open a file, and never what a link of that name leads to: whoever may write into the folder may put one there."""
-    return os.open(path, flags | getattr(os, "O_NOFOLLOW", 0), 0o666)
-
-
-def _open_locked(path: Path) -> BinaryIO | None:
-    """Open and lock a file, or return None when another process or thread has it, or a link stands in its place."""
-    for _ in range(_TRIES):
-        try:
-            # Not tempfile: its files are for their owner alone, this one becomes an ordinary file.
-            descriptor = _open_itself(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0))
-        except OSError:
-            if path.is_symlink():
-                return None
-            raise
-        file = open(descriptor, "r+b", buffering=0)  # noqa: SIM115, PTH123 - a descriptor has no path; the part closes it
-        try:
-            locked = _lock(descriptor)
-        except _NoLocksError:
+def _take_over(final: Path, owner: str | None, new: NewPart) -> tuple[Path, FileIO] | None:
+    about = os.fstat(new.file.fileno())
+    mine = None
+    for path, file in find_parts(final, about.st_uid, about.st_mtime, new.path):
+        if mine is None and _is_for(owner, path, about.st_uid):
+            mine = path, file
+        else:
+            remove(note_of(path))
+            remove(path)
             file.close()
-            path.unlink(missing_ok=True)
-            raise
-        if not locked:
-            file.close()
-            return None
-        if _is_at(path, descriptor):
-            if os.fstat(descriptor).st_nlink <= 1:
-                return file
-            # Its former owner was killed in the last step: it is the finished file, too, and not to be written to.
-            _remove(path, file)
-        # Between the opening and the locking its former owner finished it: what is open now is the target itself.
+    remove_orphaned_notes(final, about.st_uid)
+    return mine
+
+
+def _is_for(owner: str | None, path: Path, user: int) -> bool:
+    """Return whether a part that is left holds what its owner can build upon."""
+    note = Note(note_of(path))
+    noted = note.read(user)
+    note.close()
+    return None not in (owner, boot_id()) and (noted.get("owner"), noted.get("boot")) == (owner, boot_id())
+
+
+def remove_abandoned(target: Path) -> None:
+    """Remove what dead processes of this host left of a finished file."""
+    about = target.stat()
+    for path, file in find_parts(target, about.st_uid, float("-inf")):
+        remove(note_of(path))
+        remove(path)
         file.close()
-    return None
+    remove_orphaned_notes(target, about.st_uid)
 
 
-def _lock(descriptor: int) -> bool:
-    """Lock an open file; False where another process or thread has it, a _NoLocksError where there are no locks."""
-    if fcntl is None:
-        raise _NoLocksError
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    except OSError as error:  # some network file systems
-        raise _NoLocksError from error
-    return True
-
-
-def _is_at(path: Path, descriptor: int) -> bool:
-    try:
-        return os.path.samestat(path.lstat(), os.fstat(descriptor))
-    except OSError:
-        return False
-
-
-def remove_abandoned(target: Path, mine: Path | None = None) -> None:
-    """Remove what dead processes left of a target, apart from ``mine``."""
-    for path in target.parent.glob(f".{escape(_stem(target))}.{_ANY_MARK}.part"):
-        if path == mine or fcntl is None:
-            continue
-        with suppress(OSError, _NoLocksError):
-            file = _open_locked(path)
-            if file:
-                _remove(path, file)
-                file.close()
+def _digest(owner: str) -> str:
+    return hashlib.sha256(owner.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def _typed(noted: dict[str, T], kind: type[T]) -> dict[str, T]:
@@ -282,32 +271,20 @@ def _typed(noted: dict[str, T], kind: type[T]) -> dict[str, T]:
     return noted
 
 
-def _note_of(path: Path) -> Path:
-    return path.with_suffix(".note")
+def _is_as_noted(found: os.stat_result, noted: Mapping[str, object]) -> bool:
+    """Return whether a part is the file that its note is about, with all bytes that were noted, and no others."""
+    size = noted.get("size")
+    if noted.get("file") != [found.st_dev, found.st_ino] or not isinstance(size, int) or not 0 < size <= found.st_size:
+        return False
+    return found.st_size > size or found.st_mtime_ns == noted.get("modified")
 
 
-def _remove(path: Path, file: BinaryIO) -> None:
-    """Remove a partial file and its note, but not what somebody else has put in its place by then."""
-    if file.closed or _is_at(path, file.fileno()):
-        for each in (_note_of(path), path):
-            with suppress(OSError):
-                each.unlink(missing_ok=True)
+def _leave_to_parent() -> None:
+    """Close in the child of a fork what its parent writes, or the lock would outlive the parent."""
+    for part in list(_open_parts):
+        part.close()
+    _open_parts.clear()
 
 
-def _boot_id() -> str | None:
-    try:
-        return _BOOT_ID.read_text(encoding="ascii").strip()
-    except OSError:
-        return None
-
-
-@contextmanager
-def map_os_errors(path: Path, what: str) -> Iterator[None]:
-    """Turn an error of the operating system into a TargetError: the path, and what cannot be done with it."""
-    try:
-        yield
-    except KhorosError:
-        raise
-    except (OSError, ValueError, RuntimeError) as error:  # the last one is for links that lead in a circle
-        why = getattr(error, "strerror", None) or str(error)
-        raise TargetError(f"{path} {what}: {why}", path=path, errno=getattr(error, "errno", None)) from error
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_leave_to_parent)

@@ -1,0 +1,42 @@
+"""What the operating system says, as errors of the tree."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from ..errors import KhorosError, TargetError
+
+__all__ = ["map_os_errors", "map_path_errors"]
+
+
+@contextmanager
+def map_os_errors(path: Path, what: str) -> Iterator[None]:
+    """Turn an error of the operating system into a TargetError: the path, and what cannot be done with it.
+
+    What a handler of signals raises, such as a TimeoutError, has no number and passes as it is.
+    """
+    try:
+        yield
+    except KhorosError:
+        raise
+    except OSError as error:
+        if error.errno is None:
+            raise
+        raise _target_error(path, what, error) from error
+
+
+@contextmanager
+def map_path_errors(path: Path, what: str) -> Iterator[None]:
+    """Do so with what is wrong with a path itself, too: a NUL, a link in a circle."""
+    try:
+        with map_os_errors(path, what):
+            yield
+    except KhorosError:
+        raise
+    except (ValueError, RuntimeError) as error:
+        raise _target_error(path, what, error) from error
+
+
+def _target_error(path: Path, what: str, error: Exception) -> TargetError:
+    why = getattr(error, "strerror", None) or str(error)
+    return TargetError(f"{path} {what}: {why}", path=path, errno=getattr(error, "errno", None))
