@@ -3,8 +3,12 @@
 import itertools
 import json
 import os
+import select
+import signal
+import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -215,32 +219,60 @@ def die(*arguments, **settings):
 class Program:
     """A Python program that runs in a process of its own."""
 
-    def __init__(self, text: str, arguments) -> None:
-        command = [sys.executable, "-W", "error", "-c", _BEGINNING + text, json.dumps(arguments)]
-        self.process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-        )
+    def __init__(self, forkserver: socket.socket, text: str, arguments) -> None:
+        (stdin, to), (of, stdout), (fate, status) = os.pipe(), os.pipe(), os.pipe()
+        self.streams = ExitStack()
+        enter = self.streams.enter_context
+        self.input, self.output, self.fate = enter(os.fdopen(to, "w")), enter(os.fdopen(of)), enter(os.fdopen(fate))
+        self.log = enter(tempfile.TemporaryFile("w+"))  # noqa: SIM115 - it is closed with the others
+        program = {
+            "text": _BEGINNING + text,
+            "arguments": json.dumps(arguments),
+            "environment": dict(os.environ),
+            "folder": str(Path.cwd()),
+        }
+        streams = [stdin, stdout, self.log.fileno(), status]
+        socket.send_fds(forkserver, [json.dumps(program).encode()], streams)
+        for stream in (stdin, stdout, status):
+            os.close(stream)
+        self.pid = int(self._ask_fate())
+        self.status = None
+
+    def _ask_fate(self) -> str:
+        assert select.select([self.fate], [], [], PATIENCE)[0], "it does not end"
+        return self.fate.readline()
 
     def hear(self) -> dict[str, object]:
         """Return the next facts that it says."""
-        line = self.process.stdout.readline()
-        assert line, f"it said no more: {self.process.stderr.read()}"
+        line = self.output.readline()
+        assert line, f"it said no more: {self._read_log()}"
         return json.loads(line)
+
+    def _read_log(self) -> str:
+        self.log.seek(0)
+        return self.log.read()
 
     def go_on(self) -> None:
         """Let it read one line."""
-        self.process.stdin.write("\n")
-        self.process.stdin.flush()
+        self.input.write("\n")
+        self.input.flush()
+
+    def send(self, number: int) -> None:
+        """Send it a signal."""
+        os.kill(self.pid, number)
 
     def kill(self) -> None:
         """End it as a power switch would."""
-        self.process.kill()
-        self.process.communicate(timeout=PATIENCE)
+        if self.status is None:
+            self.send(signal.SIGKILL)
+            self.status = int(self._ask_fate())
 
     def end(self) -> tuple[list[dict[str, object]], str, int]:
         """Wait for its end; return the facts that it said, its log, and its exit status."""
-        said, log = self.process.communicate(timeout=PATIENCE)
-        return [json.loads(line) for line in said.splitlines()], log, self.process.returncode
+        self.input.close()
+        if self.status is None:
+            self.status = int(self._ask_fate())
+        return [json.loads(line) for line in self.output.read().splitlines()], self._read_log(), self.status
 
     def facts(self) -> dict[str, object]:
         """Wait for its end, which must be a good one, and return the last facts that it said."""
@@ -248,9 +280,25 @@ class Program:
         assert status == 0, log
         return {**said[-1], "log": log}
 
+    def close(self) -> None:
+        """Let nothing of it outlive the test."""
+        self.kill()
+        self.streams.close()
+
+
+@pytest.fixture(scope="session")
+def forkserver() -> Iterator[socket.socket]:
+    """A process that runs programs, see there: a new interpreter for each would take a second."""
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    command = [sys.executable, "-W", "error", str(Path(__file__).with_name("_forkserver.py")), str(theirs.fileno())]
+    with subprocess.Popen(command, pass_fds=[theirs.fileno()]):
+        theirs.close()
+        yield ours
+        ours.close()
+
 
 @pytest.fixture
-def launch() -> Iterator[Callable[..., Program]]:
+def launch(request) -> Iterator[Callable[..., Program]]:
     """Start programs for a world's sandbox. None outlives the test."""
     programs = []
 
@@ -258,14 +306,13 @@ def launch() -> Iterator[Callable[..., Program]]:
         client = {name: value for name, value in world.sandbox.settings.items() if name != "clock"}
         if journal is not None:
             client["journal"] = os.fspath(journal)
-        programs.append(Program(text, {**arguments, "client": client}))
+        forkserver = request.getfixturevalue("forkserver")
+        programs.append(Program(forkserver, text, {**arguments, "client": client}))
         return programs[-1]
 
     yield start
     for program in programs:
-        if program.process.poll() is None:
-            program.process.kill()
-        program.process.communicate(timeout=PATIENCE)
+        program.close()
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from attrs import frozen
 
-from ..errors import TargetError, TargetExistsError
+from ..errors import KhorosError, TargetError, TargetExistsError
 from .access import grant
 from .own_files import resolve_own
 from .partial import PartialFile, open_partial, remove_abandoned
@@ -177,6 +177,8 @@ def _rename_where_nothing_is(part: PartialFile, target: Path) -> None:
         raise TargetExistsError(
             f"{target} has appeared in the meantime; give another path, or overwrite=True to replace it", path=target
         ) from None
+    except KhorosError:
+        raise
     except OSError:
         # This file system knows no hard links, so the check and the rename are two steps.
         check_target(target, overwrite=False)
@@ -192,6 +194,8 @@ def _link(part: PartialFile, target: Path) -> None:
     except FileExistsError:
         raise
     except (OSError, ValueError, NotImplementedError):  # no such folder, or closed for Windows
+        if not part.file.closed:
+            part.check()
         target.hardlink_to(part.path)
 
 

@@ -60,6 +60,6 @@ class Note:
 
     def close(self) -> None:
         """Leave it as it is."""
-        if self._file:
-            self._file.close()
-        self._file, self._length = None, 0
+        file, self._file, self._length = self._file, None, 0
+        if file:
+            file.close()

@@ -167,6 +167,11 @@ class PartialFile:
         """Remove the note: nobody can go on with the bytes from here on."""
         self._note.remove()
 
+    def is_of_use(self) -> bool:
+        """Return whether somebody can go on with it, now or later."""
+        begun = self.owner is not None and self.validator is not None and self.size > 0
+        return begun and not is_at(self.final, self.file.fileno())
+
     def leave(self) -> None:
         """Leave it to the next one of the same owner."""
         with suppress(OSError):
@@ -208,7 +213,7 @@ def open_partial(target: Path, owner: str | None) -> Iterator[PartialFile]:
     finally:
         _open_parts.discard(part)
         if part.is_ours():
-            if unwanted or part.owner is None or part.validator is None or not part.size:
+            if unwanted or not part.is_of_use():
                 part.discard()
             else:
                 part.leave()
