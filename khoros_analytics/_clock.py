@@ -5,6 +5,8 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 
+from ._secrecy import unfinished
+
 __all__ = ["GRAIN", "Clock", "Deadline"]
 
 GRAIN = 0.001
@@ -62,6 +64,7 @@ class Deadline:
         self.seconds = seconds
         self._at = clock.monotonic() + seconds
 
+    @unfinished
     def __repr__(self) -> str:
         return f"<Deadline in {self.remaining():.1f} s>"
 

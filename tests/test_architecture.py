@@ -15,7 +15,7 @@ PACKAGE = Path(__file__).parent.parent / "khoros_analytics"
 DOCS = Path(__file__).parent.parent / "docs"
 
 # The ground floor: modules that every room may import. Each of them imports only those to its left.
-GROUND = ("errors", "_version", "reports", "_clock", "_checks", "times")
+GROUND = ("errors", "_version", "reports", "_secrecy", "_clock", "_checks", "times")
 
 # Every room, and the rooms that it may import beside the ground floor.
 ROOMS = {

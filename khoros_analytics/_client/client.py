@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 from .._checks import as_count, as_flag, checked
 from .._clock import Clock
-from .._http.credentials import Secret, account_id, find_credentials
+from .._http.credentials import Credentials, Secret, account_id, find_credentials
 from .._http.history import History
 from .._http.quota import quota_for
 from .._http.transport import Session, Transport
@@ -23,6 +23,7 @@ from .._journal.store import Journal
 from .._journal.token import read_token
 from .._protocol.arguments import encode, find_report
 from .._protocol.lookups import Team, TimeZone, lookup_call, parse_rows
+from .._secrecy import Hidden, emptied_frames, unfinished
 from ..errors import ConfigurationError
 from ..reports import REQUESTS_PER_MINUTE
 from ..times import Moment, parse_moment
@@ -95,26 +96,37 @@ class Client(ReportMethods):
         max_bytes: int | None = None,
         keyring: str | None = None,
     ) -> None:
-        credentials = find_credentials(username, password, company_key, keyring)
-        settings = Settings.check(
-            base_url=choose_url(base_url, region),
-            timezone=timezone,
-            requests_per_minute=requests_per_minute,
-            timeout=timeout,
-            request_deadline=request_deadline,
-            retries=retries,
-            journal=journal,
-            journal_keep=journal_keep,
-            max_bytes=max_bytes,
-            keyring=keyring,
-        )
-        clock = Clock() if clock is None else clock
-        if not isinstance(clock, Clock):
-            raise ConfigurationError(f"clock must be a Clock, not {type(clock).__name__}")
-        self._settings = settings
-        self._username = credentials.username
+        # A pickle holds no credentials, so only a client that finds them in its environment can come back from one.
+        from_environment = (username, password, company_key) == (None, None, None)
+        self._can_be_pickled = from_environment and session is None and (clock is None or type(clock) is Clock)
+        # No frame holds them from here on: where a client cannot be made, some tracebacks show variables.
+        given = Hidden(username), Hidden(password), Hidden(company_key)
+        address = Hidden(base_url)
+        del username, password, company_key, base_url
+        with emptied_frames():
+            credentials = find_credentials(*given, keyring)
+            self._settings = Settings.check(
+                base_url=choose_url(address, region),
+                timezone=timezone,
+                requests_per_minute=requests_per_minute,
+                timeout=timeout,
+                request_deadline=request_deadline,
+                retries=retries,
+                journal=journal,
+                journal_keep=journal_keep,
+                max_bytes=max_bytes,
+                keyring=keyring,
+            )
+            if not isinstance(clock, Clock | None):
+                raise ConfigurationError(f"clock must be a Clock, not {type(clock).__name__}")
+            self._username = credentials.username
+            self._account = self._open_account(credentials, clock or Clock(), check_session(session))
+            self._transport = self._account.transport
+
+    def _open_account(self, credentials: Credentials, clock: Clock, session: Session | None) -> Account:
+        settings = self._settings
         name = account_id(settings.base.origin, credentials.company_key)
-        self._transport = Transport(
+        transport = Transport(
             settings.base,
             credentials,
             clock=clock,
@@ -123,14 +135,12 @@ class Client(ReportMethods):
             timeout=settings.timeout,
             request_deadline=settings.request_deadline,
             retries=settings.retries,
-            session=check_session(session),
+            session=session,
         )
         stored = None if settings.journal is None else Journal(settings.journal, name, clock, settings.journal_keep)
-        self._account = Account(self._transport, name, stored, settings.max_bytes)
-        # A pickle holds no credentials, so only a client that finds them in its environment can come back from one.
-        from_environment = (username, password, company_key) == (None, None, None)
-        self._can_be_pickled = from_environment and session is None and type(clock) is Clock
+        return Account(transport, name, stored, settings.max_bytes)
 
+    @unfinished
     def __repr__(self) -> str:
         return f"<Client {self._username} at {self._transport.base}>"
 
@@ -177,11 +187,15 @@ class Client(ReportMethods):
             >>> client.start("team_performance", "2019-02-01", "2019-02-02", team_ids=[6222]).arguments
             {'format': 'csv', 'team_ids': ['6222']}
         """
-        report = find_report(name)
-        fresh = arguments.pop("fresh", False)
-        request = encode(report, start, end, arguments, timezone=self._settings.timezone)
-        checked(f"{report.name}: fresh", as_flag, fresh)
-        return Job(start_export(self._account, request, fresh=bool(fresh)))
+        given = Hidden(arguments)
+        del arguments
+        with emptied_frames():
+            report = find_report(name)
+            fresh = given.reveal().pop("fresh", False)
+            request = encode(report, start, end, given.reveal(), timezone=self._settings.timezone)
+            checked(f"{report.name}: fresh", as_flag, fresh)
+            self._transport.refuse_secrets(report.name, request.pairs)
+            return Job(start_export(self._account, request, fresh=bool(fresh)))
 
     def job(self, token: str) -> Job:
         """Find a job again that was started earlier, in this process or another. Nothing is asked of the server yet.

@@ -13,6 +13,7 @@ from attrs import asdict, frozen
 from .._checks import as_count, as_seconds, checked
 from .._http.transport import Session
 from .._protocol.urls import BaseUrl
+from .._secrecy import Hidden
 from ..errors import ConfigurationError
 from ..reports import BASE_URLS
 from ..times import parse_zone
@@ -24,19 +25,23 @@ _REGION, _URL = "KHOROS_ANALYTICS_REGION", "KHOROS_ANALYTICS_URL"
 T = TypeVar("T")
 
 
-def choose_url(base_url: str | None, region: str | None) -> str:
-    """Choose the API's address: an argument beats the environment, a URL beats a region."""
-    if base_url is not None:
+def choose_url(base_url: Hidden[str | None], region: str | None) -> Hidden[Any]:
+    """Choose the API's address: an argument beats the environment, a URL beats a region.
+
+    It is hidden before it was looked at: somebody may have put a password into it.
+    """
+    if base_url.reveal() is not None:
         return base_url
-    if region is None and (url := os.environ.get(_URL)):
-        return url
+    from_environment = Hidden(os.environ.get(_URL))
+    if region is None and from_environment.reveal():
+        return from_environment
     name = region or os.environ.get(_REGION) or "us"
     if not isinstance(name, str) or name.lower() not in BASE_URLS:
         raise ConfigurationError(
             f"region (or the variable {_REGION}) {name!r} is not known; the regions are {', '.join(BASE_URLS)}; "
             "base_url takes any other address"
         )
-    return BASE_URLS[name.lower()]
+    return Hidden(BASE_URLS[name.lower()])
 
 
 def check_session(session: object) -> Session | None:
@@ -101,7 +106,7 @@ class Settings:
     def check(
         cls,
         *,
-        base_url: str,
+        base_url: Hidden[Any],
         timezone: Any,
         requests_per_minute: object,
         timeout: object,
@@ -114,7 +119,7 @@ class Settings:
     ) -> "Settings":
         """Check what a caller gave; a ConfigurationError names the argument that cannot be used."""
         return cls(
-            base=BaseUrl.parse(base_url),
+            base=BaseUrl.parse(base_url.reveal()),
             timezone=None if timezone is None else _check("timezone", parse_zone, timezone),
             requests_per_minute=_check("requests_per_minute", as_count, requests_per_minute),
             timeout=_both_timeouts(timeout),

@@ -11,12 +11,16 @@ from contextlib import contextmanager, suppress
 from functools import cache
 from typing import Any, TypeVar, cast
 
+from requests import PreparedRequest
 from requests.cookies import RequestsCookieJar
 from urllib3.connection import HTTPConnection
 from urllib3.exceptions import ConnectTimeoutError, NameResolutionError, NewConnectionError, ProxyError
 from urllib3.util.connection import allowed_gai_family
 from urllib3.util.retry import Retry
 
+from .._protocol.messages import excerpt
+from .._secrecy import Hidden
+from .concealment import RequestHead, can_conceal, conceal
 from .framing import StrictResponse
 from .redaction import Redactor
 
@@ -27,6 +31,8 @@ T = TypeVar("T")
 
 MIN_CONNECT = 0.05
 """The shortest time that one of several addresses gets, in seconds."""
+
+_MOST = 300  # how many characters of a reason a message may hold
 
 _local = threading.local()
 
@@ -41,11 +47,13 @@ class Watchdog:
         path: Path and query as they are asked for, or None for what requests and urllib3 make of the URL: they write
             percent escapes anew, and a signature over the text then fails.
         left: How many seconds there are until the wait is to end.
+        head: The secrets of the request, where stars stand in for them until its bytes leave.
     """
 
-    def __init__(self, path: str | None = None, left: Callable[[], float] = lambda: math.inf) -> None:
+    def __init__(self, path: Hidden[str] | None = None, left: Callable[[], float] = lambda: math.inf) -> None:
         self.path = path
         self.left = left
+        self.head: RequestHead | None = None
         self.sent: bool | None = None
         self._expired = False
         self._socket: socket.socket | None = None
@@ -96,6 +104,7 @@ class _WatchedConnection:
     timeout: Any
     port: int
     _dns_host: str
+    target: bytes | None = None
     response_class = StrictResponse
 
     def _new_conn(self) -> socket.socket:
@@ -146,20 +155,27 @@ class _WatchedConnection:
             self.tunneling = False
 
     def send(self, data: Any) -> None:
-        """Connect where that is still to be done, and note that the request leaves."""
+        """Connect where that is still to be done, put the secrets into the head, and note that the request leaves."""
         if self.sock is None:
             self.connect()
         watchdog = _current_watchdog()
         if watchdog and not self.tunneling:
             watchdog.sent = True
-        super().send(data)  # type: ignore[misc]  # urllib3's, which this is mixed into
+        if watchdog is None or watchdog.head is None or self.tunneling or self.target is None:
+            super().send(data)  # type: ignore[misc]  # urllib3's, which this is mixed into
+            return
+        target, self.target = self.target, None
+        wire = bytearray()
+        try:
+            watchdog.head.write(bytes(data), target, wire)
+            cast("Any", self.sock).sendall(wire)
+        finally:
+            wire[:] = bytes(len(wire))  # whoever looks at a frame through which an error came finds zeros
 
     def putrequest(self, method: str, url: str, *arguments: Any, **options: Any) -> None:
-        """Begin the request, with the path and query that it should have."""
-        watchdog = _current_watchdog()
-        # What does not begin with a slash is a whole URL, for a proxy that forwards.
-        path = watchdog.path if watchdog and url.startswith("/") else None
-        super().putrequest(method, path or url, *arguments, **options)  # type: ignore[misc]  # urllib3's, as above
+        """Begin the request."""
+        self.target = url.encode("latin-1")
+        super().putrequest(method, url, *arguments, **options)  # type: ignore[misc]  # urllib3's, as above
 
     def getresponse(self) -> Any:
         """Note which socket is waited on."""
@@ -274,10 +290,12 @@ def _watched(adapter: Any, *, fresh: bool) -> Any:
         copy.init_poolmanager(1, 1)
     choose = copy.get_connection_with_tls_context
 
-    def get_connection_with_tls_context(*arguments: Any, **options: Any) -> Any:
-        if (watchdog := _current_watchdog()) and watchdog.sent is None:
-            watchdog.sent = False
-        pool = choose(*arguments, **options)
+    def get_connection_with_tls_context(request: PreparedRequest, *arguments: Any, **options: Any) -> Any:
+        watchdog = _current_watchdog()
+        pool = choose(request, *arguments, **options)
+        if watchdog:
+            watchdog.sent = bool(watchdog.sent)
+            watchdog.head = conceal(request, watchdog.path) if can_conceal(pool) else None
         pool.ConnectionCls = _with_watchdog(pool.ConnectionCls)
         return pool
 
@@ -318,5 +336,5 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
 def root_cause(error: BaseException, redact: Redactor) -> str:
     """Return the reason at the bottom of an error, in words and without secrets."""
     last = list(_causes(error))[-1]
-    text = redact(str(last)).strip()
+    text = excerpt(str(last), redact, _MOST)
     return f"{type(last).__name__}: {text}" if text else type(last).__name__

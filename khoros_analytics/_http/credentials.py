@@ -2,11 +2,14 @@
 
 import hashlib
 import os
+from binascii import b2a_base64
 from collections.abc import Callable
+from typing import Any
 
-from attrs import field, frozen
+from attrs import frozen
 
 from .._checks import needs
+from .._secrecy import Hidden, hidden_text
 from ..errors import ConfigurationError
 from .redaction import Redactor
 
@@ -24,64 +27,76 @@ _VARIABLES = {
 
 @frozen(eq=False)
 class Credentials:
-    """Who asks. No repr shows what is secret."""
+    """Who asks."""
 
     username: str
-    password: str = field(repr=False)
-    company_key: str = field(repr=False)
+    password: Hidden[str]
+    company_key: Hidden[str]
 
     def redactor(self) -> Redactor:
         """Return a redactor that hides them."""
-        return Redactor([self.password, self.company_key, f"{self.username}:{self.password}"])
+        return Redactor([self.password, self.company_key, Hidden(f"{self.username}:{self.password.reveal()}")])
+
+    def authorization(self) -> Hidden[str]:
+        """Return the Authorization header of HTTP Basic, in UTF-8."""
+        pair = Hidden(f"{self.username}:{self.password.reveal()}".encode())
+        return Hidden("Basic " + b2a_base64(pair.reveal(), newline=False).decode())
 
 
 def find_credentials(
-    username: Secret | None, password: Secret | None, company_key: Secret | None, keyring: str | None
+    username: Hidden[Any], password: Hidden[Any], company_key: Hidden[Any], keyring: str | None
 ) -> Credentials:
     """Find the credentials: an argument beats the environment, and that beats the keyring."""
     given = {"username": username, "password": password, "company_key": company_key}
     found = {name: _find(name, value, keyring) for name, value in given.items()}
-    missing = [f"{name} (or the variable {_VARIABLES[name]})" for name, value in found.items() if not value]
+    missing = [f"{name} (or the variable {_VARIABLES[name]})" for name, value in found.items() if not value.reveal()]
     if missing:
         raise ConfigurationError(f"these are missing: {', '.join(missing)}; give them to Client, or set the variables")
-    if ":" in found["username"]:
+    if ":" in found["username"].reveal():
         raise ConfigurationError("username holds a colon, which HTTP Basic cannot carry; is it the user's name alone?")
-    return Credentials(**found)
+    return Credentials(found["username"].reveal(), found["password"], found["company_key"])
 
 
-def account_id(origin: str, company_key: str) -> str:
+def account_id(origin: str, company_key: str | Hidden[str]) -> str:
     """Return a short name that tells accounts apart, for quotas, tokens and journals; no key can be read from it."""
-    text = f"khoros_analytics account {origin} {company_key}"
-    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:8]
+    text = Hidden(f"khoros_analytics account {origin} {hidden_text(company_key).reveal()}")
+    return hashlib.sha256(text.reveal().encode("utf-8", "surrogatepass")).hexdigest()[:8]
 
 
-def _find(name: str, given: object, keyring: str | None) -> str:
-    value = given() if callable(given) else given
-    if given is None:
-        value = os.environ.get(_VARIABLES[name]) or (_from_keyring(keyring, name) if keyring else "")
-    if not isinstance(value, str):
-        raise ConfigurationError(f"{name} must be text, not {type(value).__name__}")
-    if value.strip("\r\n") != value:
+def _find(name: str, given: Hidden[Any], keyring: str | None) -> Hidden[str]:
+    value = Hidden(given.reveal()() if callable(given.reveal()) else given.reveal())
+    if given.reveal() is None:
+        value = _from_environment(name)
+        if keyring and not value.reveal():
+            value = _from_keyring(keyring, name)
+    if not isinstance(value.reveal(), str):
+        raise ConfigurationError(f"{name} must be text, not {type(value.reveal()).__name__}")
+    if value.reveal().strip("\r\n") != value.reveal():
         raise ConfigurationError(f"{name} begins or ends with a line break; it was probably read from a file with it")
     if not _is_utf8(value):
         raise ConfigurationError(f"{name} holds characters that cannot be encoded as UTF-8")
     return value
 
 
-def _is_utf8(text: str) -> bool:
+def _from_environment(name: str) -> Hidden[str]:
+    # On a line of its own: some tracebacks show the value of each expression, which here is the whole environment.
+    return Hidden(os.environ.get(_VARIABLES[name]) or "")
+
+
+def _is_utf8(text: Hidden[str]) -> bool:
     # Its caller raises outside of this except block: the UnicodeEncodeError holds the text, which may be secret.
     try:
-        text.encode()
+        text.reveal().encode()
     except UnicodeEncodeError:
         return False
     return True
 
 
-def _from_keyring(service: str, name: str) -> str:
+def _from_keyring(service: str, name: str) -> Hidden[str]:
     with needs("keyring"):
         import keyring  # noqa: PLC0415 - an extra
-        from keyring.errors import KeyringError  # noqa: PLC0415
     try:
-        return keyring.get_password(service, name) or ""
-    except KeyringError as error:
-        raise ConfigurationError(f"{name}: the keyring {service!r} cannot be read: {type(error).__name__}") from None
+        return Hidden(keyring.get_password(service, name) or "")
+    except Exception as error:  # noqa: BLE001 - each backend has its own
+        why = type(error).__name__
+    raise ConfigurationError(f"{name}: the keyring {service!r} cannot be read: {why}")

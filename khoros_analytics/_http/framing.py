@@ -40,13 +40,13 @@ def framing_of(encodings: Sequence[str], lengths: Sequence[str]) -> Framing:
     if encodings:
         coding = ", ".join(map(_unfolded, encodings))
         if coding.lower() != "chunked":
-            raise FramingError(f"its Transfer-Encoding is {coding[:40]!r}, where only 'chunked' is certain")
+            raise FramingError(f"its Transfer-Encoding is {coding!r}, where only 'chunked' is certain")
         return Framing("chunked")  # the length beside it does not count
     announced = {part.strip(_BLANKS) for value in lengths for part in _unfolded(value).split(",")}
     if not announced:
         return Framing("close")
     if not all(map(_LENGTH.fullmatch, announced)) or len(set(map(int, announced))) > 1:
-        raise FramingError(f"its Content-Length is {', '.join(lengths)[:40]!r}, which is no number of bytes")
+        raise FramingError(f"its Content-Length is {', '.join(lengths)!r}, which is no number of bytes")
     return Framing("length", int(announced.pop()))
 
 

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from attrs import frozen
 
 from .._clock import Clock
+from .._secrecy import unfinished
 
 __all__ = ["Attempt", "History"]
 
@@ -58,6 +59,7 @@ class History:
         self._asked = 0.0
         self._count = 0
 
+    @unfinished
     def __repr__(self) -> str:
         return f"<History: {self.summary()}>"
 

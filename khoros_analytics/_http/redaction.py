@@ -1,30 +1,32 @@
 """Keeps secrets out of every text: messages, excerpts, and what urllib3 writes to its log."""
 
-import base64
-import html
-import json
 import logging
 import re
 import threading
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from urllib.parse import quote, quote_plus
+
+from .._protocol.urls import STARS
+from .._secrecy import Hidden, hidden_text, unfinished
+from .spellings import patterns_of
 
 __all__ = ["Redactor", "redact_urllib3_logs"]
 
-_MASK = "***"
-_MIN_LENGTH_IN_WORDS = 4  # many words contain a shorter secret by chance: it counts only where it stands alone
+_NAMES = (
+    r"(?:company[\s_-]?key|(?:analytics)?[\s_-]?access[\s_-]?token|api[\s_-]?key|password|passwd|secret|token"
+    r"|signature|credential)"
+)
 # Not compiled here: most programs import this package more often than they fail, and re keeps what it has compiled.
 _PATTERNS = (
     # Every query string goes, whatever it is called: a signed link hides its signature under any name.
-    (r"(\bhttps?:\\?/\\?/[^\s\"'<>?]{0,2048})\?[^\s\"'<>]*", rf"\1?{_MASK}"),
-    (r"(\bhttps?://)[^\s/\"'<>@]{0,1024}@", rf"\1{_MASK}@"),
-    (
-        r"\b((?:companyKey|analyticsAccessToken|password|token)\W{0,3}[=:]\W{0,3})[^&\s\"'<>,}]+",
-        rf"\1{_MASK}",
-    ),
-    (r"\b((?:Basic|Bearer)\s+)[A-Za-z0-9+/=._~-]{6,}", rf"\1{_MASK}"),
+    (r"(\bhttps?:\\?/\\?/[^\s\"'<>?]*)\?[^\s\"'<>]*", rf"\1?{STARS}"),
+    (r"(\bhttps?:\\?/\\?/)[^\s/\"'<>@]*@", rf"\1{STARS}@"),
+    (rf"\b({_NAMES}(?:\W{{0,3}}[=:]|%3D|%3A|\\u003d|&#61;)\W{{0,3}})[^&\s\"'<>,}}]+", rf"\1{STARS}"),
+    # S3 quotes in its errors what it was asked with.
+    (r"(<(?:[\w-]{0,40}(?:signature|token|credential|secret|accesskey))[\w-]{0,40}>)[^<]+", rf"\1{STARS}"),
+    (r"\b((?:Basic|Bearer)(?:\s|%20|\+)+)[A-Za-z0-9+/=._~%-]{6,}", rf"\1{STARS}"),
 )
+_NOTHING = r"(?!)"
 _LOGGED_REQUEST = r'"([A-Z]+) \S+'
 _LOGGED_QUERY = r"\?[^\s\"')>]+"
 
@@ -32,39 +34,38 @@ _LOGGED_QUERY = r"\?[^\s\"')>]+"
 class Redactor:
     """Masks secrets in a text, in each spelling in which they travel."""
 
-    def __init__(self, secrets: Iterable[str]) -> None:
-        spellings = {spelling for secret in secrets if secret for spelling in _spellings(secret)}
-        longest_first = sorted(spellings, key=len, reverse=True)
-        self._secrets: re.Pattern[str] | None = None
-        if longest_first:
-            # In any letter case: percent-encoding may have capital letters or small ones.
-            self._secrets = re.compile("|".join(map(_pattern, longest_first)), re.IGNORECASE)
+    def __init__(self, secrets: Iterable[str | Hidden[str]]) -> None:
+        self._secrets = tuple(map(hidden_text, secrets))
+        self._pattern: Hidden[re.Pattern[str]] | None = None
 
+    @unfinished
     def __repr__(self) -> str:
         return "<Redactor>"
 
     def __call__(self, text: str) -> str:
         """Return the text with every secret, signature and token masked."""
-        if self._secrets:
-            text = self._secrets.sub(_MASK, text)
+        if self._pattern is None:
+            self._pattern = _compiled(self._secrets)
+        text = self._pattern.reveal().sub(STARS, text)
         for pattern, replacement in _PATTERNS:
             text = re.sub(pattern, replacement, text, flags=re.IGNORECASE)
         return text
 
+    def knowing(self, *more: Hidden[str]) -> "Redactor":
+        """Return a redactor that hides some more."""
+        return Redactor([*self._secrets, *more])
 
-def _spellings(secret: str) -> Iterator[str]:
-    raw = secret.encode("utf-8", "surrogatepass")
-    yield secret
-    yield from (quote(raw, safe=""), quote(raw), quote_plus(raw))
-    yield from (html.escape(secret), html.escape(secret, quote=False))
-    yield from (json.dumps(secret)[1:-1], json.dumps(secret, ensure_ascii=False)[1:-1])
-    yield base64.b64encode(raw).decode()
-    yield base64.urlsafe_b64encode(raw).decode()
+    def holds(self, text: str) -> bool:
+        """Return whether a text is one of the secrets, but for letter case and blanks around it."""
+        return any(text.strip().casefold() == secret.reveal().strip().casefold() for secret in self._secrets)
 
 
-def _pattern(secret: str) -> str:
-    literal = re.escape(secret)
-    return literal if len(secret) >= _MIN_LENGTH_IN_WORDS else rf"(?<!\w){literal}(?!\w)"
+def _compiled(secrets: Iterable[Hidden[str]]) -> Hidden[re.Pattern[str]]:
+    """Compile all spellings of all secrets, the longest first. Letter case never matters."""
+    found = Hidden(sorted({one for secret in secrets if secret.reveal() for one in patterns_of(secret.reveal())}))
+    if not found.reveal():
+        return Hidden(re.compile(_NOTHING))
+    return Hidden(re.compile("|".join(pattern for _, pattern in found.reveal()), re.IGNORECASE))
 
 
 class _RequestInThread(threading.local):
@@ -84,9 +85,9 @@ class _UrlFilter(logging.Filter):
     def filter(self, record: logging.LogRecord) -> bool:
         if self.request.to_file_host:
             # A link may be signed in its path as well.
-            record.msg, record.args = re.sub(_LOGGED_REQUEST, rf'"\1 {_MASK}', record.getMessage()), ()
+            record.msg, record.args = re.sub(_LOGGED_REQUEST, rf'"\1 {STARS}', record.getMessage()), ()
         if self.request.ours:
-            record.msg, record.args = re.sub(_LOGGED_QUERY, f"?{_MASK}", record.getMessage()), ()
+            record.msg, record.args = re.sub(_LOGGED_QUERY, f"?{STARS}", record.getMessage()), ()
         return True
 
 

@@ -5,28 +5,32 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from typing import TypeVar
+from urllib.parse import quote_plus, urlsplit
 
 import requests
 from requests import Session
 from requests.adapters import HTTPAdapter
-from requests.auth import HTTPBasicAuth
 from urllib3.exceptions import HTTPError
 from urllib3.util import parse_url
 
 from .._clock import Clock, Deadline
+from .._protocol.encoding import Pairs
 from .._protocol.messages import Call, Phase, Reply
-from .._protocol.urls import BaseUrl, Target
+from .._protocol.urls import STARS, BaseUrl, Target
+from .._secrecy import Hidden, emptied_frames, unfinished
 from .._version import __version__
 from ..errors import (
     ConfigurationError,
     JobTimeoutError,
     KhorosError,
+    ParameterError,
     RateLimitError,
     TransportError,
     UnexpectedReplyError,
     UntrustedUrlError,
 )
 from ..reports import COMPANY_KEY
+from .concealment import revealed, starred_authorization
 from .connections import Watchdog, call_session, close_session, is_certificate_error, root_cause, without_cookies
 from .credentials import Credentials
 from .framing import FramingError
@@ -79,7 +83,7 @@ class Transport:
         self._company_key = credentials.company_key
         self.retries = retries
         self.redact = credentials.redactor()
-        self._auth = HTTPBasicAuth(credentials.username.encode(), credentials.password.encode())
+        self._authorization = credentials.authorization()
         self._share = share
         self._timeout = timeout
         self.request_deadline = request_deadline
@@ -87,6 +91,7 @@ class Transport:
         self._owned = session is None
         self._process = os.getpid()
 
+    @unfinished
     def __repr__(self) -> str:
         return f"<Transport to {self.base}>"
 
@@ -95,6 +100,14 @@ class Transport:
         self._share.close()
         if self._owned:
             close_session(self._session)
+
+    def refuse_secrets(self, subject: str, pairs: Pairs) -> None:
+        """Raise a ParameterError where an argument of a call is a secret: it would be written into tokens and files."""
+        for name, value in pairs:
+            if self.redact.holds(value):
+                raise ParameterError(
+                    f"{subject}: {name} holds the password or the company key, which the client sends by itself"
+                )
 
     def deadline(self, seconds: float) -> Deadline:
         """Return a deadline on this transport's clock."""
@@ -121,7 +134,7 @@ class Transport:
                 failure = TransportError(str(error))
             raise failure
 
-        with _creation_flag(call), _naming_the_refusal(call, failures, patient=patient):
+        with emptied_frames(), _creation_flag(call), _naming_the_refusal(call, failures, patient=patient):
             return repeat(
                 attempt,
                 call.phase,
@@ -166,12 +179,15 @@ class Transport:
     def _as_stream(
         self, call: Call, response: requests.Response, target: Target, deadline: Deadline
     ) -> StreamedResponse:
-        host = parse_url(target.url).netloc or "the server"
+        host = parse_url(target.starred).netloc or "the server"
         try:
             body, headers, framing = body_of(response)
         except FramingError as error:
             response.close()
-            raise TransportError(f"{call.place}: the answer of {host} cannot be taken for one: {error}") from None
+            why = root_cause(error, self.redact)
+            raise TransportError(f"{call.place}: the answer of {host} cannot be taken for one: {why}") from None
+        # A file host may echo the link, which opens the file.
+        redact = self.redact if target.is_api else self.redact.knowing(*target.secrets())
         return StreamedResponse(
             status_code=response.status_code,
             headers=headers,
@@ -180,7 +196,7 @@ class Transport:
             raw=body,
             close=response.close,
             deadline=deadline,
-            redact=self.redact,
+            redact=redact,
             subject=call.place,
             framing=framing,
         )
@@ -188,23 +204,28 @@ class Transport:
     def _follow(
         self, session: Session, call: Call, deadline: Deadline, history: History
     ) -> tuple[requests.Response, Target]:
-        target, seen = call.target, Counter[str]()
+        target, seen = call.target, Counter[str | int]()
         for hop in range(MAX_REDIRECTS + 1):
             with self._turn(call, target, deadline, history) as note:
                 response = self._send_now(session, call, target, deadline, first=hop == 0)
                 note(response)
-            location = response.headers.get(_LOCATION)
-            if call.phase is Phase.CREATE or response.status_code not in _REDIRECTS or not location:
+            redirects = response.status_code in _REDIRECTS and response.headers.get(_LOCATION)
+            if call.phase is Phase.CREATE or not redirects:
                 return response, target
             response.close()
-            try:
-                target = self.base.redirect(target.url, location)
-            except UntrustedUrlError as error:
-                raise UntrustedUrlError(f"{call.place}: {error}", status_code=response.status_code) from None
-            seen.update([target.url, "home"] if target.is_api else [target.url])
-            if seen[target.url] > 1 or seen["home"] > MAX_REDIRECTS_AT_HOME:
+            target = self._redirected(call, target, response)
+            place = hash(target.url)
+            seen.update([place, "home"] if target.is_api else [place])
+            if seen[place] > 1 or seen["home"] > MAX_REDIRECTS_AT_HOME:
                 raise UnexpectedReplyError(f"{call.place}: the server redirects in a circle, or again and again")
         raise UnexpectedReplyError(f"{call.place}: more than {MAX_REDIRECTS} redirects in a row")
+
+    def _redirected(self, call: Call, target: Target, response: requests.Response) -> Target:
+        try:
+            return self.base.redirect(target.url, response.headers[_LOCATION])
+        except UntrustedUrlError as error:
+            why = self.redact(str(error))
+        raise UntrustedUrlError(f"{call.place}: {why}", status_code=response.status_code)
 
     @contextmanager
     def _turn(
@@ -237,17 +258,23 @@ class Transport:
         # An environment variable would win over the session's own choice of certificates.
         verify = None if session.verify is True else session.verify
         soon = deadline.within(self.request_deadline)
-        watchdog = Watchdog(None if target.is_api else target.path, soon.remaining)
+        watchdog = Watchdog(None if target.is_api else Hidden(target.path), soon.remaining)
         try:
-            prepared = self._prepare(call, target, first=first)
-            settings = session.merge_environment_settings(target.url, {}, True, verify, None)  # noqa: FBT003
+            prepared, url = self._prepare(call, target, first=first)
+            authorization = self._authorization if target.is_api else None
+            settings = session.merge_environment_settings(target.starred, {}, True, verify, None)  # noqa: FBT003
             if not target.is_api:
                 settings["cert"] = None
                 session = without_cookies(session)
-            if target.url.startswith("http://"):
+            if target.starred.startswith("http://"):
                 # Plain http never leaves this machine; a proxy would, and would see the password.
                 settings["proxies"] = {}
-            with redact_urllib3_logs(is_api=target.is_api), watchdog.on(), self._alarm(soon, watchdog):
+            with (
+                redact_urllib3_logs(is_api=target.is_api),
+                watchdog.on(),
+                self._alarm(soon, watchdog),
+                revealed(prepared, url, authorization, self.redact),
+            ):
                 return session.send(prepared, timeout=self._timeouts(soon), allow_redirects=False, **settings)
         except (requests.RequestException, HTTPError, OSError, ValueError) as error:
             failure = self._failure(call, target, error, deadline, sent=watchdog.may_have_sent(error))
@@ -257,31 +284,44 @@ class Transport:
     def _alarm(self, deadline: Deadline, watchdog: Watchdog) -> AbstractContextManager[None]:
         return self.clock.alarm(max(0.0, deadline.remaining()), watchdog.expire)
 
-    def _prepare(self, call: Call, target: Target, *, first: bool) -> requests.PreparedRequest:
-        """Make the request, for the API with all that the session adds and for anybody else with nothing of it."""
+    def _prepare(self, call: Call, target: Target, *, first: bool) -> tuple[requests.PreparedRequest, Hidden[str]]:
+        """Make the request, for the API with all that the session adds and for anybody else with nothing of it.
+
+        Stars stand in it for what is secret; with it comes its URL without them.
+        """
         query, form = (list(call.query), call.form) if first else ([], None)
-        if first and call.needs_key and target.is_api:
-            query.insert(0, (COMPANY_KEY.wire, self._company_key))
+        needs_key = first and call.needs_key and target.is_api
+        if needs_key:
+            query.insert(0, (COMPANY_KEY.wire, STARS))
         request = requests.Request(
             call.method,
-            target.url,
+            target.starred,
             headers={"User-Agent": USER_AGENT, "Accept-Encoding": "gzip", **call.headers},
             params=query,
             data=list(form) if form is not None else None,
             hooks={"response": [*(self._session.hooks["response"] if target.is_api else ()), _keep_redirect]},
         )
         if target.is_api:
-            request.auth = self._auth
-            return self._session.prepare_request(request)
+            request.auth = starred_authorization
+            prepared = self._session.prepare_request(request)
+            return prepared, self._whole_url(prepared.url or "", target, needs_key=needs_key)
         # Not prepared by the session: that would add its own headers and cookies, and credentials from netrc.
-        return request.prepare()
+        return request.prepare(), Hidden(target.url)
+
+    def _whole_url(self, starred: str, target: Target, *, needs_key: bool) -> Hidden[str]:
+        """Return the URL of a request to the API, to which the session may have added something, without stars."""
+        if needs_key:
+            key = f"{COMPANY_KEY.wire}="
+            hidden = Hidden(quote_plus(self._company_key.reveal().encode()))
+            return Hidden(starred.replace(key + quote_plus(STARS), key + hidden.reveal(), 1))
+        return Hidden(starred.replace(f"?{STARS}", f"?{urlsplit(target.url).query}", 1))
 
     def _timeouts(self, deadline: Deadline) -> tuple[float, float]:
         left = max(0.001, deadline.remaining())
         return min(self._timeout[0], left), min(self._timeout[1], left)
 
     def _failure(self, call: Call, target: Target, error: Exception, deadline: Deadline, *, sent: bool) -> KhorosError:
-        host = parse_url(target.url).netloc or "the server"
+        host = parse_url(target.starred).netloc or "the server"
         started = sent if call.phase is Phase.CREATE else None
         why = root_cause(error, self.redact)
         if deadline.passed():

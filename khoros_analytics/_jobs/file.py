@@ -17,6 +17,7 @@ from .._http.download import download
 from .._http.retry import FailuresInARow
 from .._rows.ending import ending_of
 from .._rows.source import Format, problem_of
+from .._secrecy import unfinished
 from .._storage.atomic import SavedFile, check_target, commit, copy, resolve_target
 from .._storage.partial import open_partial
 from .._storage.system_errors import map_os_errors
@@ -61,6 +62,7 @@ class JobFile:
         if remote.earlier_file:
             self._saved[remote.earlier_file.path] = remote.earlier_file
 
+    @unfinished
     def __repr__(self) -> str:
         return f"<JobFile of {self._remote.subject}>"
 
@@ -185,7 +187,7 @@ class JobFile:
                 retries=remote.transport.retries,
                 max_bytes=remote.account.max_bytes,
                 ending=lambda path: ending_of(path, self.format()),
-                problem=lambda path: problem_of(path, self.format()),
+                problem=lambda path: problem_of(path, self.format(), remote.transport.redact),
                 accept_unverified=accept_unverified,
             )
             return commit(part, overwrite=overwrite, announce=announce)

@@ -10,6 +10,7 @@ from typing import Any
 from .._checks import as_flag, checked
 from .._http.history import Attempt
 from .._protocol.messages import Status
+from .._secrecy import unfinished
 from ..errors import ParameterError
 from ..times import Window
 from .file import JobFile
@@ -36,6 +37,7 @@ class Job(ReadMethods):
     def __init__(self, remote: RemoteJob) -> None:
         super().__init__(remote, JobFile(remote))
 
+    @unfinished
     def __repr__(self) -> str:
         return f"<Job {self.report} {self.window}, {self._remote.request.format}: {self._remote.state()}>"
 

@@ -20,6 +20,7 @@ from .._protocol.arguments import ExportRequest
 from .._protocol.calls import download_call, status_call
 from .._protocol.messages import Call, Created, Reply, Status, Verdict
 from .._protocol.replies import parse_status, raise_for_status
+from .._secrecy import emptied_frames, hidden_text, unfinished
 from .._storage.atomic import SavedFile
 from ..errors import (
     DownloadError,
@@ -87,7 +88,7 @@ class RemoteJob:
         self.ready_at = ready_at
         self.earlier_file = earlier_file
         self.status = Status()
-        self._status_url = identity.created.status_url
+        self._status_url = hidden_text(identity.created.status_url)
         self._last_poll: float | None = None
         self._closed_without_file_since: float | None = None
         self._next_sign_of_life = FIRST_SIGN_OF_LIFE
@@ -95,6 +96,7 @@ class RemoteJob:
         # On the monotonic clock; the age of a job of another process is known by the calendar only.
         self._started = clock.monotonic() - max(0.0, clock.time() - identity.started)
 
+    @unfinished
     def __repr__(self) -> str:
         return f"<RemoteJob {self.subject}: {self.state()}>"
 
@@ -138,7 +140,7 @@ class RemoteJob:
         """Ask for the status once, and remember what the answer says."""
         self.recorder.catch_up()
         ids = self.identity.created
-        known = Created(ids.workflow_id, ids.run_id, self._status_url)
+        known = Created(ids.workflow_id, ids.run_id, status_url=self._status_url)
         call = status_call(self.transport.base, self.subject, known)
         try:
             status = self.transport.send(call, lambda reply: parse_status(call, reply, ids), deadline, self.history)
@@ -148,7 +150,8 @@ class RemoteJob:
             raise
         self._note(status.verdict)
         self.status, self._last_poll = status, self.age()
-        self._status_url = status.status_url or self._status_url
+        if status.status_url:
+            self._status_url = hidden_text(status.status_url)
         return status.verdict
 
     def _note(self, verdict: Verdict) -> None:
@@ -232,7 +235,8 @@ class RemoteJob:
     def errors_about(self, job: FailedJob) -> Iterator[None]:
         """Let the block's errors carry the job, and those about it or its file tell what was tried."""
         try:
-            yield
+            with emptied_frames():
+                yield
         except KhorosError as error:
             error.job = error.job or job
             if isinstance(error, JobError | DownloadError):
@@ -246,8 +250,10 @@ class RemoteJob:
         try:
             yield
         except KeyboardInterrupt:
-            message = f"{self.subject} goes on on the server; find it again with client.job({self.token!r})"
-            raise KeyboardInterrupt(message) from None
+            pass  # what it interrupted would stand behind the new one
+        else:
+            return
+        raise KeyboardInterrupt(f"{self.subject} goes on on the server; find it again with client.job({self.token!r})")
 
 
 _EXPIRED = re.compile(

@@ -112,10 +112,12 @@ class _Creation:
             identity = self._send(call, history)
             self._recorder.started(identity)
         except KeyboardInterrupt:
-            raise KeyboardInterrupt(self._interrupted(call)) from None
-        job = RemoteJob(self._account, identity, history=history, recorder=self._recorder)
-        job.log.info("%s: started", job.subject)
-        return job
+            pass  # what it interrupted would stand behind the new one
+        else:
+            job = RemoteJob(self._account, identity, history=history, recorder=self._recorder)
+            job.log.info("%s: started", job.subject)
+            return job
+        raise KeyboardInterrupt(self._interrupted(call))
 
     def _send(self, call: Call, history: History) -> JobIdentity:
         transport = self._account.transport

@@ -2,6 +2,7 @@
 
 import logging
 
+from .._secrecy import unfinished
 from .._storage.atomic import SavedFile
 from ..errors import ConfigurationError
 from .entries import EntryState
@@ -24,6 +25,7 @@ class Recorder:
         self._journal = journal
         self._mark = mark
 
+    @unfinished
     def __repr__(self) -> str:
         return f"<Recorder {self._mark} of {self._journal.path}>" if self._journal else "<Recorder of nothing>"
 

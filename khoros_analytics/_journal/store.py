@@ -12,6 +12,7 @@ from typing import Any
 
 from .._clock import Clock
 from .._protocol.arguments import ExportRequest
+from .._secrecy import unfinished
 from ..errors import ConfigurationError
 from .database import PATIENCE, Database, Note
 from .entries import ALIVE, Claim, Entry, EntryState
@@ -66,6 +67,7 @@ class Journal:
         self._damaged: set[int] = set()
         self._database = Database(self.path)
 
+    @unfinished
     def __repr__(self) -> str:
         return f"<Journal {self.path}>"
 

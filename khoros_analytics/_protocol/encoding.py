@@ -5,9 +5,11 @@ texts, choices as the table spells them. It is a valid argument itself, with the
 """
 
 import operator
+import unicodedata
 from collections.abc import Callable, Iterable, Mapping
 from datetime import timedelta
 from typing import cast
+from urllib.parse import unquote_plus
 from zoneinfo import ZoneInfo
 
 from .._checks import as_flag, did_you_mean
@@ -170,14 +172,24 @@ def canonical_extra(extra: object) -> dict[str, list[str]]:
         raise ValueError(f"{extra!r} is not a mapping; give {{wire name: value}}")  # noqa: TRY004
     found: dict[str, list[str]] = {}
     for wire, value in extra.items():
-        if wire == "companyKey":
-            raise ValueError("companyKey is a credential; give it to Client(company_key=...)")
         if not isinstance(wire, str) or not wire:
             raise ValueError(f"{wire!r} is not a wire name; give it as text")
+        if _is_credential(wire):
+            raise ValueError(f"{wire} is a credential; give it to Client(company_key=...) or the like, never to a call")
         found[wire] = [_extra_text(wire, item) for item in _items(value)]
         for text in (wire, *found[wire]):
             _sendable(text)
     return found
+
+
+_CREDENTIALS = ("companykey", "password", "passwd", "accesstoken", "authorization", "apikey", "secret", "cookie")
+
+
+def _is_credential(wire: str) -> bool:
+    """Return whether a name is one of a secret, in whatever letters, with or without blanks and signs."""
+    plain = unicodedata.normalize("NFKC", unquote_plus(unquote_plus(wire))).casefold()
+    letters = "".join(filter(str.isalnum, plain))
+    return letters in ("token", "pwd", "auth") or any(name in letters for name in _CREDENTIALS)
 
 
 def _extra_text(wire: str, value: object) -> str:

@@ -1,16 +1,20 @@
 """The values that travel between the layers: a call before it is sent, a reply, and what replies say."""
 
+import codecs
 from collections.abc import Callable, Mapping
 from enum import Enum
 from typing import Any
 
-from attrs import Factory, astuple, evolve, field, frozen
+from attrs import Factory, field, frozen
 
+from .._secrecy import Hidden, hidden_text
 from .encoding import Pairs
 from .urls import Target
 
-__all__ = ["Call", "Created", "Phase", "Reply", "Status", "Verdict"]
+__all__ = ["Call", "Created", "Phase", "Reply", "Status", "Verdict", "excerpt"]
 
+_WINDOW = 32768  # how many characters of a server's text are searched for secrets
+_MARGIN = 8192  # longer than any spelling of a secret: where the window ends, it may have cut one
 EXCERPT = 200
 """How many characters of a server's text a message may hold."""
 
@@ -57,8 +61,24 @@ class Reply:
 
     def excerpt(self) -> str:
         """Return the beginning of the body for a message, without secrets."""
-        text = " ".join(self.redact(self.body[:8192].decode("utf-8", "replace")).split())
-        return text if len(text) <= EXCERPT else text[:EXCERPT] + "..."
+        return excerpt(_decoded(self.body[: 4 * _WINDOW]), self.redact, EXCERPT)
+
+
+def excerpt(text: str, redact: Callable[[str], str], most: int) -> str:
+    """Return the beginning of a server's text for a message, in one line and without secrets.
+
+    Nothing is cut off before the secrets are masked: the beginning of one would no longer be known for what it is.
+    """
+    shown = redact(text[:_WINDOW])
+    if len(text) > _WINDOW:
+        shown = shown[:-_MARGIN]
+    shown = " ".join(shown.split())
+    return shown if len(shown) <= most else shown[:most] + "..."
+
+
+def _decoded(body: bytes) -> str:
+    encoding = "utf-16" if body.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) else "utf-8-sig"
+    return body.decode(encoding, "replace").replace("\0", "")  # zeros are what UTF-16 without a mark looks like
 
 
 class Verdict(Enum):
@@ -83,8 +103,8 @@ class Status:
         current_count: How much is done, where the server says so; the unit is not documented.
         total_count: How much there is to do, where the server says so; the unit is not documented.
         last_acknowledge_time: As the server sends it; its format is not documented.
-        download_url: The link to the file, or an empty text. No repr shows it.
-        status_url: Where to ask again, or an empty text. No repr shows it.
+        download_url: The link to the file, or an empty text. Only this attribute shows it.
+        status_url: Where to ask again, or an empty text. Only this attribute shows it.
     """
 
     state: str = ""
@@ -93,8 +113,22 @@ class Status:
     current_count: int | None = None
     total_count: int | None = None
     last_acknowledge_time: str | None = None
-    download_url: str = field(default="", repr=False)
-    status_url: str = field(default="", repr=False)
+    _download_url: Hidden[str] = field(
+        default="", alias="download_url", converter=hidden_text, eq=Hidden.reveal, repr=False
+    )
+    _status_url: Hidden[str] = field(
+        default="", alias="status_url", converter=hidden_text, eq=Hidden.reveal, repr=False
+    )
+
+    @property
+    def download_url(self) -> str:
+        """The link to the file, or an empty text."""
+        return self._download_url.reveal()
+
+    @property
+    def status_url(self) -> str:
+        """Where to ask again, or an empty text."""
+        return self._status_url.reveal()
 
     @property
     def verdict(self) -> Verdict:
@@ -107,7 +141,8 @@ class Status:
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Leave the links behind: whoever holds one can fetch the file."""
-        return (Status, astuple(evolve(self, download_url="", status_url="")))
+        counts = (self.current_count, self.total_count)
+        return (Status, (self.state, self.detail, self.reason, *counts, self.last_acknowledge_time))
 
     def __str__(self) -> str:
         return " ".join(
@@ -121,7 +156,14 @@ class Created:
 
     workflow_id: str
     run_id: str
-    status_url: str = field(default="", repr=False)
+    _status_url: Hidden[str] = field(
+        default="", alias="status_url", converter=hidden_text, eq=Hidden.reveal, repr=False
+    )
+
+    @property
+    def status_url(self) -> str:
+        """Where to ask for its status, or an empty text."""
+        return self._status_url.reveal()
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Leave the URL behind: it carries the company key."""

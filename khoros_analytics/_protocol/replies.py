@@ -14,7 +14,7 @@ from ..errors import (
     ServerError,
     UnexpectedReplyError,
 )
-from .messages import EXCERPT, Call, Created, Phase, Reply, Status
+from .messages import EXCERPT, Call, Created, Phase, Reply, Status, excerpt
 
 __all__ = [
     "parse_created",
@@ -28,8 +28,6 @@ __all__ = [
 
 log = logging.getLogger("khoros_analytics")
 
-MAX_TEXT = 8192
-"""How many characters of a server's text are read for a message."""
 MAX_RETRY_AFTER = 1e9
 """The longest wait that a header is taken for, in seconds; it may hold any number of digits."""
 
@@ -195,8 +193,7 @@ def _text(value: object) -> str | None:
 def _cleaned(reply: Reply, value: object) -> str | None:
     if value is None:
         return None
-    text = " ".join(reply.redact(str(value)[:MAX_TEXT]).split())
-    return text if len(text) <= 2 * EXCERPT else text[: 2 * EXCERPT] + "..."
+    return excerpt(str(value), reply.redact, 2 * EXCERPT)
 
 
 def _count(value: object) -> int | None:

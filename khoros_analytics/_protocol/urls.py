@@ -2,15 +2,21 @@
 
 import ipaddress
 import re
-from urllib.parse import SplitResult, quote, urljoin, urlsplit
+from collections.abc import Iterator
+from urllib.parse import SplitResult, parse_qsl, quote, urljoin, urlsplit
 
 from attrs import field, frozen
 
+from .._secrecy import Hidden, hidden_text
 from ..errors import ConfigurationError, UntrustedUrlError
 from ..reports import API_PREFIX
 
-__all__ = ["BaseUrl", "Target"]
+__all__ = ["STARS", "BaseUrl", "Target"]
 
+STARS = "***"
+"""What stands where a secret would."""
+
+_MIN_SECRET = 8
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 # Parsers disagree on backslashes, white space and control characters, and an attacker lives in the gap between them.
 _UNREADABLE = r"[\\\s\x00-\x1f\x7f]"
@@ -22,8 +28,28 @@ _DOTS = r"(?i)(?:^|/)(?:\.|%2e){1,2}(?:/|$)"
 class Target:
     """Where one request goes, and whether that is the API itself, which may see the credentials."""
 
-    url: str = field(repr=False)
+    _url: Hidden[str] = field(alias="url", converter=hidden_text, eq=Hidden.reveal, repr=False)
     is_api: bool
+
+    @property
+    def url(self) -> str:
+        """The whole URL, secrets and all."""
+        return self._url.reveal()
+
+    @property
+    def starred(self) -> str:
+        """The URL as it may be shown: the API's without its query, any other without its path, which may be signed."""
+        parts = urlsplit(self.url)
+        path = parts.path if self.is_api else f"/{STARS}"
+        query = f"?{STARS}" if parts.query and self.is_api else ""
+        return f"{parts.scheme}://{parts.netloc}{path}{query}"
+
+    def secrets(self) -> Iterator[Hidden[str]]:
+        """Yield what of a link opens the file: its whole path, and each value of its query that is no plain word."""
+        parts = urlsplit(self.url)
+        yield Hidden(self.path)
+        yield from (Hidden(text) for text in (parts.path, parts.query) if len(text) >= _MIN_SECRET)
+        yield from (Hidden(value) for _, value in parse_qsl(parts.query) if len(value) >= _MIN_SECRET)
 
     @property
     def path(self) -> str:

@@ -40,6 +40,7 @@ _MARKUP = re.compile(
 # What no header of a CSV file begins with: an object with a key or without any, an array of objects or an empty one.
 _JSON = re.compile(rb'\{\s*["}]|\[\s*[\[{\]]')
 _QUOTED_SIZE = 60
+_REDACTED_SIZE = 32768  # much more than is quoted: a secret that was cut off is not known for one
 
 
 class PeekableReader:
@@ -118,27 +119,29 @@ def _name_of(stream: IO[bytes]) -> str:
     return Path(name).name if isinstance(name, str) and name else "the stream"
 
 
-def _content(reader: PeekableReader, name: str, format: Format | None) -> ExportSource:
+def _content(
+    reader: PeekableReader, name: str, format: Format | None, redact: Callable[[str], str] = str
+) -> ExportSource:
     reader, skipped = unpacked(reader, name)
     head = reader.peek(_SNIFF_SIZE).lstrip(b" \t\r\n")
     if not head and len(reader.peek(_SNIFF_SIZE)) < _SNIFF_SIZE:
         raise ExportFormatError(f"{name} is empty: there is not even a header", offset=0)
     found = format or ("json" if head[:1] in (b"[", b"{") else "csv")
-    if problem := _problem(head, found):
+    if problem := _problem(head, found, redact):
         raise ExportFormatError(f"{name} {problem}", offset=0)
     return ExportSource(reader, found, name, skipped)
 
 
-def problem_of(path: Path, format: Format | None) -> str:
+def problem_of(path: Path, format: Format | None, redact: Callable[[str], str] = str) -> str:
     """Return why a file that has just come is no export of that format, by its beginning; an empty text if it may be.
 
-    A format of None is one that cannot be read here, and so not judged.
+    A format of None is one that cannot be read here, and so not judged. ``redact`` masks what must not be quoted.
     """
     if format is None:
         return ""
     try:
         with path.open("rb", buffering=0) as file:
-            _content(PeekableReader(lambda size: file.read(size) or b""), "it", format)
+            _content(PeekableReader(lambda size: file.read(size) or b""), "it", format, redact)
     except ExportFormatError as error:
         return str(error)
     return ""
@@ -157,23 +160,23 @@ def unpacked(reader: PeekableReader, name: str) -> tuple[PeekableReader, int]:
     return reader, skipped
 
 
-def _problem(head: bytes, format: Format) -> str:
+def _problem(head: bytes, format: Format, redact: Callable[[str], str]) -> str:
     """Return why a file that begins so is not an export of that format; an empty text where it may be one."""
     if _MARKUP.match(head):
-        return f"is a page of HTML or XML, not an export; it begins with {_excerpt(head)}"
+        return f"is a page of HTML or XML, not an export; it begins with {_excerpt(head, redact)}"
     if head.startswith(b"\0"):
         return "holds zeros in place of an export, as a disk or a network that failed leaves them"
     if format == "csv" and _JSON.match(head):
-        return f"is JSON, where an export in CSV was expected; it begins with {_excerpt(head)}"
+        return f"is JSON, where an export in CSV was expected; it begins with {_excerpt(head, redact)}"
     if format == "json" and head and not head.startswith(b"["):
         what = "a single JSON object" if head.startswith(b"{") else "not JSON"
-        return f"is {what}, where an export is an array of rows; it begins with {_excerpt(head)}"
+        return f"is {what}, where an export is an array of rows; it begins with {_excerpt(head, redact)}"
     return ""
 
 
-def _excerpt(head: bytes) -> str:
-    text = repr(head[:_QUOTED_SIZE].decode("utf-8", "replace"))
-    return text if len(head) <= _QUOTED_SIZE else f"{text}..."
+def _excerpt(head: bytes, redact: Callable[[str], str]) -> str:
+    text = redact(head[:_REDACTED_SIZE].decode("utf-8", "replace"))
+    return repr(text) if len(text) <= _QUOTED_SIZE else f"{text[:_QUOTED_SIZE]!r}..."
 
 
 def _unzipped(packed: PeekableReader, name: str) -> PeekableReader:

@@ -52,8 +52,9 @@ def environment(monkeypatch):
 
 def used(client):
     """Return what a client has found."""
-    user, password = client._transport._auth.username, client._transport._auth.password
-    return {"username": user.decode(), "password": password.decode(), "company_key": client._transport._company_key}
+    pair = base64.b64decode(client._transport._authorization.reveal().removeprefix("Basic ")).decode()
+    user, _, password = pair.partition(":")
+    return {"username": user, "password": password, "company_key": client._transport._company_key.reveal()}
 
 
 # --- sources ------------------------------------------------------------------------------------------------------
@@ -144,7 +145,7 @@ def test_a_keyring_that_is_locked(keyring):
         Client(keyring="khoros")
 
     assert "CANARY" not in f"{caught.value} {caught.value.__cause__}"
-    assert caught.value.__suppress_context__
+    assert caught.value.__context__ is None
 
 
 def test_without_the_extra(monkeypatch):

@@ -36,6 +36,7 @@ from khoros_analytics._protocol.arguments import encode
 from khoros_analytics._protocol.lookups import Team, TimeZone
 from khoros_analytics._protocol.messages import Call, Created, Phase, Reply
 from khoros_analytics._protocol.urls import Target
+from khoros_analytics._secrecy import Hidden
 from khoros_analytics.reports import REPORTS
 from khoros_analytics.sandbox import VirtualClock
 
@@ -96,8 +97,8 @@ INNER = {
     "Call": lambda: Call(Phase.STATUS, "job", "GET", Target(STATUS_URL, is_api=True), (("secret", KEY),)),
     "Call with a form": lambda: Call(Phase.CREATE, "x", "POST", Target(LINK, is_api=False), (), (("secret", KEY),)),
     "Created": lambda: Created("w", "r", STATUS_URL),
-    "Credentials": lambda: Credentials(USER, PASSWORD, KEY),
-    "Authentication": lambda: make_client()._transport._auth,
+    "Credentials": lambda: Credentials(USER, Hidden(PASSWORD), Hidden(KEY)),
+    "Authentication": lambda: make_client()._transport._authorization,
     "Deadline": lambda: Deadline(VirtualClock(), 5),
     "RemoteJob": lambda: make_job()._remote,
     "ExportRequest": lambda: make_job()._remote.request,
