@@ -86,6 +86,7 @@ class PartialFile:
             raise self._disturbed("changed")
 
     def _disturbed(self, what: str) -> TargetError:
+        self.forget()  # else what stands there now would be continued next time
         return TargetError(
             f"{self.path} was {what} by somebody else while it was written, so it was not saved as {self.target}; "
             "download again, into a folder that nobody else cleans up or writes to",

@@ -20,12 +20,12 @@ def _same(content: bytes) -> bytes:
 def _quoted(content: bytes) -> bytes:
     """Add a column of texts with line ends and quotes in them, some of them not quoted."""
     cells = ['5" screen', '"two\r\nlines, and ""quotes"""', "plain", '""', '"[1, 2"', "tail\"'"]
-    written = io.StringIO(newline="")
-    writer = csv.writer(written, lineterminator="")
+    lines = []
     for number, row in enumerate(csv.reader(io.StringIO(content.decode(), newline=""))):
-        writer.writerow(row)
-        written.write(f",{cells[number % 6] if number else 'ODD'}\r\n")
-    return written.getvalue().encode()
+        written = io.StringIO(newline="")
+        csv.writer(written).writerow(row)
+        lines.append(written.getvalue().removesuffix("\r\n") + f",{cells[number % 6] if number else 'ODD'}\r\n")
+    return "".join(lines).encode()
 
 
 def _nested(content: bytes) -> bytes:

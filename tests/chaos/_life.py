@@ -699,7 +699,7 @@ class Life:
             self.expect(started <= 1 + maybe, "duplicate", f"a crowd with one journal started {started} exports")
         self.known_since = self.journal_knows()
         last = self.journal_states()[-1:]
-        self.unknown, self.late = self.known_since is None and last in (["claimed"], ["unknown"]), maybe
+        self.unknown, self.late = bool(maybe) and self.known_since is None and last in (["claimed"], ["unknown"]), maybe
         self.result.notes["crowds"] += 1
 
     def take_part(self, client: Client, number: int) -> None:

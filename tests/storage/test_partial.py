@@ -248,7 +248,8 @@ def test_a_part_that_somebody_else_changes(run, folder, monkeypatch, *, disturb,
     monkeypatch.undo()
     assert caught.value.path == target
     assert not overwrite or target.read_bytes() == b"old"
-    for stranger in folder.glob(".*"):
+    assert list(folder.glob("*.note")) == []
+    for stranger in folder.glob("*.x"):
         stranger.unlink()
     assert job.download(target, overwrite=overwrite).read_bytes() == world.content()
 
