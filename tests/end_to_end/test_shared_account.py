@@ -98,4 +98,5 @@ def test_several_programs(run, launch, tmp_path, limits, retry_after):
     refused = sum(record.status == 429 for record in records)
     assert refused <= len(records) / 3
     assert len(beyond) <= 4
-    assert any("does another program use this account?" in facts["log"] for facts in said)
+    # On a slow machine the programs may keep out of each other's way.
+    assert any("does another program use this account?" in facts["log"] for facts in said) is (refused > 0)
