@@ -160,11 +160,15 @@ def _seekable(file: ExportFile) -> Iterator[ExportFile]:
     if not file.path.exists() or file.path.is_file():
         yield file
         return
-    with tempfile.NamedTemporaryFile(prefix="khoros_analytics-") as copy:
-        with file.path.open("rb") as original:
+    descriptor, name = tempfile.mkstemp(prefix="khoros_analytics-")
+    process = os.getpid()
+    try:
+        with os.fdopen(descriptor, "wb") as copy, file.path.open("rb") as original:
             shutil.copyfileobj(original, copy)
-        copy.flush()
-        yield evolve(file, path=Path(copy.name))
+        yield evolve(file, path=Path(name))
+    finally:
+        if os.getpid() == process:  # and not the child of a fork
+            Path(name).unlink(missing_ok=True)
 
 
 def to_arrow(file: ExportFile) -> "pa.Table":

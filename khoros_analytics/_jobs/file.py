@@ -59,6 +59,7 @@ class JobFile:
         self._saved: dict[Path, SavedFile] = {}
         self._temporary: TemporaryFile | None = None
         self._lock = threading.RLock()
+        self._process = os.getpid()
         if remote.earlier_file:
             self._saved[remote.earlier_file.path] = remote.earlier_file
 
@@ -194,11 +195,15 @@ class JobFile:
 
     @contextmanager
     def _one_at_a_time(self, deadline: Deadline) -> Iterator[None]:
-        if not self._lock.acquire(timeout=min(max(0.0, deadline.remaining()), threading.TIMEOUT_MAX)):
+        if os.getpid() != self._process:
+            # In the child of a fork, no other thread of the parent is there to release it.
+            self._lock, self._process = threading.RLock(), os.getpid()
+        lock = self._lock
+        if not lock.acquire(timeout=min(max(0.0, deadline.remaining()), threading.TIMEOUT_MAX)):
             raise JobTimeoutError(
                 f"{self._remote.subject}: the time was up while another thread downloads the same job"
             )
         try:
             yield
         finally:
-            self._lock.release()
+            lock.release()

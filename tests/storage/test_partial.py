@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import signal
 from pathlib import Path
 
 import pytest
@@ -161,6 +162,41 @@ def test_another_process_goes_on(run, folder, launch):
     assert path.read_bytes() == world.content()
     assert world.sent() == len(world.content())
     assert names(folder) == [path.name]
+
+
+_ENDED = """
+class SoftTimeLimitExceeded(Exception):
+    pass
+
+def end(*_arguments):
+    raise SystemExit(3) if ARGUMENTS["how"] == "exit" else SoftTimeLimitExceeded
+
+if ARGUMENTS["how"] != "default":
+    signal.signal(signal.SIGTERM, end)
+connect().job(ARGUMENTS["token"]).download(ARGUMENTS["target"])
+"""
+
+
+@pytest.mark.parametrize(
+    "ending", [("default", -signal.SIGTERM), ("exit", 3), ("soft limit", 1)], ids=["default", "exit", "limit"]
+)
+def test_a_process_that_is_told_to_end(run, folder, launch, until, ending):
+    """SIGTERM and the time limits of task queues leave a part that the next process goes on with, as kill -9 does."""
+    how, status = ending
+    world = run(BIG)
+    job = world.start().wait()
+    world.sandbox.fail("file", faults.Stall(0.9))
+    program = launch(world, _ENDED, token=job.token, target=str(folder / "file.csv"), how=how)
+    until(lambda: any(part.stat().st_size >= 3 * PIECE for part in folder.glob(".*.part")))
+    program.send(signal.SIGTERM)
+    _, log, ended = program.end()
+    assert ended == status, log
+    part, _ = left(folder)
+    size = part.stat().st_size
+
+    assert job.download(folder / "file.csv").read_bytes() == world.content()
+    assert world.of("file")[-1].header("Range") == f"bytes={size}-"
+    assert names(folder) == ["file.csv"]
 
 
 def test_the_figure(run, folder):
