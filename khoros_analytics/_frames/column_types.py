@@ -1,9 +1,9 @@
 """Column types: which one holds all values of a column without loss, and what a caller may ask for instead."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from difflib import get_close_matches
-from functools import reduce
+from functools import lru_cache, reduce
 from typing import Literal, get_args
 
 from attrs import evolve, field, frozen
@@ -77,7 +77,8 @@ def join_all(types: Iterable[ColumnType]) -> ColumnType:
     return reduce(join, types, NOTHING)
 
 
-def _words(name: str) -> list[str]:
+@lru_cache(4096)
+def _words(name: str) -> Sequence[str]:
     """Return the words of a column's name, in small letters; they are told apart by separators and by capitals."""
     parted = re.sub(r"(?<=[^\W\dA-Z_])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])|[\W_]+", " ", name)
     return parted.casefold().split()
@@ -91,11 +92,13 @@ class SchemaHints:
         all_text: Every column stays text.
         overrides: What the caller asks for; it is done or it is an error.
         defaults: What the table of reports knows of its metrics; it holds where the values allow it.
+        zones: The offsets that moments may have, None for none at all; with another one they stay text. None: any.
     """
 
     all_text: bool = False
     overrides: Mapping[str, TypeName] = field(factory=dict)
     defaults: Mapping[str, TypeName] = field(factory=dict)
+    zones: Collection[str | None] | None = None
 
     def stays_text(self, column: str) -> bool:
         """Return whether a column is not narrowed at all.
@@ -113,9 +116,9 @@ class SchemaHints:
         kind = self.defaults.get(column)
         return ColumnType(kind) if kind else NOTHING
 
-    def with_text(self, columns: Iterable[str]) -> "SchemaHints":
-        """Return the same hints, but for columns that are to stay text."""
-        return evolve(self, overrides={**self.overrides, **dict.fromkeys(columns, "text")})
+    def allowed(self, column: ColumnType) -> ColumnType:
+        """Return a type, or text in its place where moments may not have its offset."""
+        return column if self.zones is None or column.zone in self.zones else TEXT
 
     def check_columns(self, columns: Iterable[str]) -> None:
         """Raise a ParameterError where a column that the caller named is not there."""

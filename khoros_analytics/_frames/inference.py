@@ -6,8 +6,9 @@
 import math
 import re
 import struct
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import date
+from functools import cache
 from typing import TYPE_CHECKING
 
 from attrs import evolve, frozen
@@ -46,6 +47,7 @@ _PATTERNS: dict[TypeName, str] = {
     "timestamp": f"{_MOMENT}{_OFFSET}?",
 }
 _SHAPES: dict[TypeName, re.Pattern[str]] = {kind: re.compile(pattern) for kind, pattern in _PATTERNS.items()}
+_FRACTION = re.compile(r"\.([0-9]+)")
 _LONGEST_FLOAT = 300
 """Of so many characters no number without an exponent is too large or too small for a float."""
 _MOST_DIGITS = 15
@@ -104,6 +106,7 @@ class UnfitValueError(ValueError):
         self.kind = kind
 
 
+@cache
 def arrow_type(column: ColumnType) -> "pa.DataType":
     """Return Arrow's type for a column; one without any value is text."""
     import pyarrow as pa
@@ -174,7 +177,10 @@ def asked_type(kind: TypeName, column: ColumnChunk) -> ColumnType:
 
 
 def _sample(values: "pa.ChunkedArray") -> list[str]:
-    first: list[str] = values.slice(0, 10 * _SAMPLE).drop_null().to_pylist() or values.drop_null().to_pylist()
+    """Return the first values that are not missing."""
+    first = [text for text in values.slice(0, 2 * _SAMPLE).to_pylist() if text is not None]
+    if len(first) < _SAMPLE < len(values):
+        first = values.slice(0, 10 * _SAMPLE).drop_null().to_pylist() or values.drop_null().to_pylist()
     return first[:_SAMPLE]
 
 
@@ -182,18 +188,29 @@ def _guesses(values: "pa.ChunkedArray") -> Iterator[ColumnType]:
     """Yield the types that the first values have, and wider ones that the others may need."""
     sample = _sample(values)
     for kind, shape in _SHAPES.items():
-        found = [shape.fullmatch(text) for text in sample]
-        if not all(found):
+        if not all(map(shape.fullmatch, sample)):
             continue
         if kind == "integer":
             wide = _longest(values) > _MOST_DIGITS and _any_match(values, f"[0-9]{{{_MOST_DIGITS + 1}}}")
             yield ColumnType(kind, "string", wide=wide)
         elif kind == "timestamp":
-            zone = found[0][1] if found[0] else None
-            known = ColumnType(kind, "string", wide=_is_far(values), zone="UTC" if zone == "Z" else zone)
-            yield from (evolve(known, unit=unit) for unit in UNITS)
+            yield from _moment_types(values, sample)
         else:
             yield ColumnType(kind, "string")
+
+
+def _moment_types(values: "pa.ChunkedArray", sample: Sequence[str]) -> Iterator[ColumnType]:
+    """Yield timestamps in the unit that the first values need, and in finer ones."""
+    found = [_FRACTION.search(text) for text in sample]
+    digits = max((len(fraction[1]) for fraction in found if fraction), default=0)
+    zone = _zone(sample[0]) if sample else None
+    known = ColumnType("timestamp", "string", wide=_is_far(values), zone="UTC" if zone == "Z" else zone)
+    yield from (evolve(known, unit=unit) for unit in UNITS[-(-digits // 3) :])
+
+
+def _zone(moment: str) -> str | None:
+    found = _SHAPES["timestamp"].fullmatch(moment)
+    return found[1] if found else None
 
 
 def _is_far(moments: "pa.ChunkedArray") -> bool:
@@ -209,16 +226,13 @@ def _parsed_exactly(values: "pa.ChunkedArray", wanted: ColumnType) -> "pa.Chunke
 
     try:
         if wanted.kind == "boolean":
-            parsed = _parsed_booleans(values)
-        elif (texts := _joined(values)) is not None and look_exact(texts, wanted):
-            parsed = pa.chunked_array([texts.cast(arrow_type(wanted))])
-        elif _is_exact(values, wanted):
-            parsed = _parsed(values, wanted)
-        else:
-            return None
+            return _parsed_booleans(values)
+        if (texts := _joined(values)) is not None and look_exact(texts, wanted):
+            return pa.chunked_array([texts.cast(arrow_type(wanted))])
+        parsed = _parsed(values, wanted) if _is_exact(values, wanted) else None
     except pa.ArrowInvalid:
         return None  # beyond 64 bits, the 30th of February, a finer unit
-    return parsed if _in_calendar(parsed, wanted) else None
+    return parsed if parsed is not None and _in_calendar(parsed, wanted) else None
 
 
 def _joined(values: "pa.ChunkedArray") -> "pa.StringArray | None":

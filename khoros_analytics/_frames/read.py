@@ -16,7 +16,7 @@ from ..errors import ParameterError
 from .arrow_reader import ExportFile, planned_tables
 from .column_types import Types, parse_types
 from .pandas_frame import DtypeBackend, check_backend, pandas_frame
-from .whole_file import read_table
+from .whole_file import read_parts, read_table
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -188,15 +188,23 @@ def to_polars(file: ExportFile) -> "pl.DataFrame":
     require("polars")
     import polars as pl
 
-    table = to_arrow(file)
-    unknown = [column.name for column in table.schema if getattr(column.type, "tz", None) not in POLARS_ZONES]
-    if unknown:
-        table = to_arrow(evolve(file, hints=file.hints.with_text(unknown)))
-    # Polars makes up names for columns without one; and only an array would become a Series.
-    names = table.column_names
-    frame = cast("pl.DataFrame", pl.from_arrow(table.rename_columns(list(map(str, range(len(names))))), rechunk=False))
-    frame.columns = names
+    hints = evolve(file.hints, zones=POLARS_ZONES)
+    parts = read_parts(evolve(file, hints=hints), _polars_part)
+    frames = [frame for _, frame in parts]
+    frame = pl.concat([part for part in frames if part.height] or frames[:1], rechunk=False)
+    frame.columns = parts[0][0]
     return frame
+
+
+def _polars_part(table: "pa.Table") -> tuple[list[str], "pl.DataFrame"]:
+    """Return a table's names and a frame with numbers in their place: Polars makes up names where one is empty."""
+    import polars as pl
+
+    names = table.column_names
+    # Only an array would become a Series.
+    return names, cast(
+        "pl.DataFrame", pl.from_arrow(table.rename_columns(list(map(str, range(len(names))))), rechunk=False)
+    )
 
 
 def check_rows(rows: object) -> int:

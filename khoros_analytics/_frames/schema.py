@@ -82,7 +82,7 @@ class SchemaBuilder:
         nothing = Chunk({name: _without_values() for name in names if name not in self.types}, 0)
         self.add(self.examine_all(nothing))
         self.hints.check_columns(self.types)
-        return self.types
+        return {name: self.hints.allowed(found) for name, found in self.types.items()}
 
 
 def _without_values() -> ColumnChunk:

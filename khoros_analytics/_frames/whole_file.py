@@ -131,7 +131,8 @@ def _read_again(file: ExportFile, names: list[str]) -> Mapping[str, tuple[Column
         builder = SchemaBuilder(file.hints)
         finding = builder.examine(name, column)
         builder.add({name: finding})
-        return builder.types[name], converted_column(name, column, builder.types[name], file.hints, finding)
+        wanted = file.hints.allowed(builder.types[name])
+        return wanted, converted_column(name, column, wanted, file.hints, finding)
 
     try:
         return dict(zip(names, in_order(typed, names, threads), strict=True))
