@@ -14,11 +14,14 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 from attrs import evolve, field, frozen
 
 from .._rows.csv_reader import read_header
+from .._rows.json_reader import DamagedBlockError
 from .._rows.source import Format, open_export
 from .column_types import SchemaHints
 from .csv_arrow import ArrowCsv, RowCsv
 from .inference import Chunk, UnfitValueError
 from .json_arrow import JsonColumns
+from .json_lines import JsonLines
+from .json_numbers import has_numpy
 from .pieces import UnusualCsvError
 from .schema import ColumnTypes, Finding, SchemaBuilder, TooNarrowError, arrow_schema, converted, unfit_error
 
@@ -54,7 +57,7 @@ class ExportFile:
         format: What it is; found out when None.
         hints: Which types its columns should have.
         columns: What its columns are called, in case that it has no rows and cannot say.
-        row_by_row: Whether to read CSV row by row.
+        row_by_row: Whether to read it row by row, with its own parsers alone.
         low_memory: Whether to have as few rows in memory as possible, which takes longer.
         zone: The IANA name of the zone in which its moments were asked for; None where nobody knows.
     """
@@ -75,7 +78,7 @@ def with_tables(file: ExportFile, use: Callable[["pa.Schema", Tables], T]) -> T:
     """
     try:
         return _optimistic(file, use)
-    except UnusualCsvError:
+    except (UnusualCsvError, DamagedBlockError):
         row_by_row = True
     except TooNarrowError:
         row_by_row = False
@@ -154,7 +157,7 @@ def _optimistic(file: ExportFile, use: Callable[["pa.Schema", Tables], T]) -> T:
 
 def _scan(file: ExportFile) -> tuple[ExportFile, ColumnTypes]:
     """Examine all rows; return the types of all columns, and the file with what was learnt of how to read it."""
-    with suppress(UnusualCsvError):
+    with suppress(UnusualCsvError, DamagedBlockError):
         return file, _types_of_all(file)
     row_by_row = evolve(file, row_by_row=True)
     return row_by_row, _types_of_all(row_by_row)
@@ -183,7 +186,8 @@ def opened(file: ExportFile, columns: Collection[str] = ()) -> Iterator[tuple[Co
     """
     with open_export(file.path, file.format) as source:
         if source.format == "json":
-            yield JsonColumns(source, low_memory=file.low_memory), ()
+            exactly = file.row_by_row or not has_numpy()
+            yield (JsonColumns if exactly else JsonLines)(source, low_memory=file.low_memory), ()
         else:
             header = read_header(source)
             row_by_row = RowCsv(source, header) if file.row_by_row else None

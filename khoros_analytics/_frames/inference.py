@@ -394,9 +394,8 @@ def _native_type(column: ColumnChunk) -> ColumnType:
     if pa.types.is_integer(values.type):
         bounds = pc.min_max(values).as_py()
         return ColumnType("integer", "number", wide=max(bounds["max"], -bounds["min"]) >= 10**_MOST_DIGITS)
-    if pa.types.is_floating(values.type) and not _any_match(values.cast(pa.string()), _MORE_DIGITS):
-        return ColumnType("float", "number")
-    return TEXT
+    # Numbers with more digits than a float keeps were never made floats: they are texts.
+    return ColumnType("float", "number") if pa.types.is_floating(values.type) else TEXT
 
 
 def _native(column: ColumnChunk, wanted: ColumnType) -> "pa.ChunkedArray | None":

@@ -16,12 +16,12 @@ from .inference import Chunk, ColumnChunk
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["JsonColumns"]
+__all__ = ["LARGEST_INTEGER", "JsonColumns", "columns_of"]
 
 _ROWS_AT_ONCE = 2048
 """How many rows become columns at once, at the least."""
 _FEWER_ROWS_AT_ONCE = 256
-_LARGEST_INTEGER = 10**15
+LARGEST_INTEGER = 10**15
 """The first integer with more digits than a float keeps for certain."""
 
 Row = Mapping[str, object]
@@ -49,9 +49,14 @@ class JsonColumns:
             yield rows
 
     def chunk(self, block: Sequence[Row]) -> Chunk:
-        """Turn rows into columns; a field that some rows leave out is missing there."""
-        columns = _transposed(block)
-        return Chunk({_encodable(name): _column(values) for name, values in columns.items()}, len(block))
+        """Turn rows into columns."""
+        return columns_of(block)
+
+
+def columns_of(rows: Sequence[Row]) -> Chunk:
+    """Turn rows into columns; a field that some rows leave out is missing there."""
+    columns = _transposed(rows)
+    return Chunk({_encodable(name): _column(values) for name, values in columns.items()}, len(rows))
 
 
 def _transposed(rows: Sequence[Row]) -> dict[str, Sequence[object]]:
@@ -91,7 +96,7 @@ def _numbers(values: Sequence[object], kinds: set[type]) -> "pa.Array | None":
             return pa.array(values, pa.int64())
         except OverflowError:
             return None
-    if int in kinds and any(abs(value) >= _LARGEST_INTEGER for value in values if isinstance(value, int)):
+    if int in kinds and any(abs(value) >= LARGEST_INTEGER for value in values if isinstance(value, int)):
         return None
     return pa.array(values, pa.float64())
 

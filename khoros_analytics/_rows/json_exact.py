@@ -17,7 +17,7 @@ from attrs import define, field, frozen
 from ..errors import ExportFormatError
 from .source import PeekableReader
 
-__all__ = ["MAX_ROW_SIZE", "RowBlock", "decoder", "exact_blocks"]
+__all__ = ["MAX_ROW_SIZE", "Row", "RowBlock", "decoder", "exact_blocks"]
 
 MAX_ROW_SIZE = 1 << 28
 """How many bytes a row may have, so that a damaged file does not take all the memory."""

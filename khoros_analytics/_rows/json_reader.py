@@ -10,11 +10,13 @@ import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from attrs import frozen
+
 from ..errors import ExportFormatError
-from .json_exact import RowBlock, decoder, exact_blocks
+from .json_exact import Row, RowBlock, decoder, exact_blocks
 from .source import ExportSource, PeekableReader
 
-__all__ = ["RowBlock", "json_blocks", "json_rows"]
+__all__ = ["DamagedBlockError", "RowBlock", "TextBlock", "json_blocks", "json_rows", "rows_of", "text_blocks"]
 
 _BLOCK_SIZE = 1 << 16
 """How many bytes are parsed at once: the parser is fastest while all of it stays in the processor's cache."""
@@ -34,7 +36,27 @@ _LARGE_EXPONENTS = (b"e000", b"e+000")
 """One of these is in every number that no float holds. Many ids have them, too, so a closer look has to follow."""
 _LARGE_EXPONENT = re.compile(rb"[:,\[\s]-?[0-9.]+[eE][+-]?[0-9]{3}")
 
-Parse = Callable[[bytes], list[dict[str, object]]]
+Parse = Callable[[bytes], list[Row]]
+
+
+class DamagedBlockError(Exception):
+    """A block cannot be parsed: the file is damaged, or the block was cut within a row."""
+
+
+@frozen
+class TextBlock:
+    """The text of whole rows that follow upon one another.
+
+    Attributes:
+        text: The text, from the first row's brace to the last one's.
+        edge: What stands between two rows, with the brace before it and the brace and quote after it. It may also
+            stand elsewhere in a row, and something else between two rows.
+        is_last: Whether it is the last row of the file instead, and what follows upon it up to the end.
+    """
+
+    text: bytes
+    edge: bytes = b""
+    is_last: bool = False
 
 
 def json_blocks(source: ExportSource, *, exact_decimals: bool = False) -> Iterator[RowBlock]:
@@ -63,6 +85,46 @@ def json_blocks(source: ExportSource, *, exact_decimals: bool = False) -> Iterat
         after = end + len(edge) - 3
         first, offset, data = first + len(rows), offset + after, data[after:]
     yield from exact_blocks(reader, data, name=source.name, first=first, offset=offset, exact_decimals=exact_decimals)
+
+
+def text_blocks(source: ExportSource, size: int) -> Iterator[TextBlock]:
+    """Yield the text of whole rows, in blocks of about so many bytes, in constant memory.
+
+    What is not written as usual is a DamagedBlockError: ``json_blocks`` reads it, or says where it is damaged.
+    """
+    reader = source.reader
+    _after_opening(source)
+    edge = _edge(reader.peek(_BLOCK_SIZE))
+    if not edge:
+        raise DamagedBlockError
+    data = b""
+    while piece := reader.read(max(size, len(data))):
+        data += piece
+        if end := _last_edge(data, edge):
+            yield TextBlock(data[:end], edge)
+            data = data[end + len(edge) - 3 :]
+        elif len(data) > size + _MAX_BLOCK_SIZE:
+            raise DamagedBlockError
+    yield TextBlock(data, is_last=True)
+
+
+def rows_of(block: TextBlock) -> list[Row]:
+    """Parse a block as ``json_blocks`` does with exact decimals."""
+    if block.is_last:
+        ended = PeekableReader(lambda _size: b"")
+        # The second row: an array that ends before its first one has none, which is right only where nothing precedes.
+        rows = exact_blocks(ended, block.text, name="", first=2, offset=0, exact_decimals=True)
+        try:
+            return [row for part in rows for row in part.rows]
+        except ExportFormatError:
+            raise DamagedBlockError from None
+    try:
+        parsed = _parser(exact_decimals=True)(b"[" + block.text + b"]")
+    except (ValueError, RecursionError):
+        raise DamagedBlockError from None
+    if {*map(type, parsed)} != {dict}:
+        raise DamagedBlockError
+    return parsed
 
 
 def json_rows(source: ExportSource) -> Iterator[dict[str, object]]:

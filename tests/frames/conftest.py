@@ -8,7 +8,7 @@ import pyarrow as pa
 import pytest
 
 from khoros_analytics import ExportFormatError, KhorosError
-from khoros_analytics._frames import csv_arrow, json_arrow
+from khoros_analytics._frames import csv_arrow, json_arrow, json_lines
 from khoros_analytics._frames.arrow_reader import ExportFile, with_tables
 from khoros_analytics._frames.column_types import parse_types
 from khoros_analytics._frames.read import to_arrow
@@ -32,6 +32,9 @@ class Files:
         """Read a file as a table: in one go, and as a stream, which must come to the same."""
         file = ExportFile(self.write(content), format, parse_types(types, report), columns)
         at_once, streamed = _outcome(to_arrow, file), _outcome(_streamed, file)
+        if isinstance(at_once, pa.Table):
+            exact = _outcome(to_arrow, attrs.evolve(file, row_by_row=True))
+            assert at_once.equals(exact), (at_once, exact)
         if isinstance(at_once, pa.Table):
             assert isinstance(streamed, pa.Table), streamed
             assert at_once.equals(streamed), (at_once, streamed)
@@ -82,6 +85,9 @@ def _cut(piece, pieces=1, records=1, rows=1):
         patch.setattr(csv_arrow, "_SMALL_BLOCK_SIZE", piece)
         patch.setattr(csv_arrow, "_ROWS_AT_ONCE", records)
         patch.setattr(json_arrow, "_ROWS_AT_ONCE", rows)
+        patch.setattr(json_lines, "_BLOCK_SIZE", piece)
+        patch.setattr(json_lines, "_SMALL_BLOCK_SIZE", piece)
+        patch.setattr(json_lines, "_BLOCKS_AT_ONCE", pieces)
         patch.setattr(json_arrow, "json_blocks", _row_by_row(json_arrow.json_blocks))
         yield
 

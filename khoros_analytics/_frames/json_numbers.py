@@ -1,0 +1,81 @@
+"""Numbers in the text of JSON that a float may not hold, found without parsing it."""
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import numpy as np
+
+__all__ = ["has_long_numbers", "has_numpy"]
+
+_MOST_DIGITS = 15
+"""The decimal digits that a float keeps, whatever they are."""
+_DIGITS_AFTER_POINT, _DIGITS_BEFORE_POINT = 9, 8
+"""So many digits on one side of its point, or so many on the other, has every number of 16 digits with a fraction."""
+_EXPONENT_DIGITS = 3
+"""So many digits the exponent has of every number that is too large or too small for a float."""
+_LONGEST = 64
+"""Of a number with more characters nothing is known."""
+_MOST_SUSPECTS = 2000
+"""Where more have to be looked at one by one, it takes longer than to parse the text exactly."""
+_CHARACTERS = b"0123456789.eE+-"
+_BEFORE, _AFTER = b" \t\r\n:,[", b" \t\r\n,}]"
+
+
+def has_numpy() -> bool:
+    """Return whether numpy is there, which the other functions need."""
+    try:
+        import numpy as np  # noqa: F401
+    except ImportError:
+        return False
+    return True
+
+
+def has_long_numbers(text: bytes) -> bool:
+    """Return whether a number with a fraction or an exponent may have more than 15 digits, or be too large or small.
+
+    What stands in texts hardly counts: identifiers and versions hold digits, points and the letter e, too.
+    """
+    import numpy as np
+
+    content = np.frombuffer(text, np.uint8)
+    digit = (content - ord("0")) < 10  # what comes before 0 wraps around
+    points = np.flatnonzero(content == ord("."))
+    marks = np.flatnonzero(digit[:-1] & ((content[1:] | 32) == ord("e"))) + 1
+    follows = content[np.minimum(marks + 1, len(content) - 1)]
+    exponents = marks[(follows == ord("+")) | (follows == ord("-"))] + 1
+    suspects = (
+        _beside(digit, points, 1, _DIGITS_AFTER_POINT),
+        _beside(digit, points, -1, _DIGITS_BEFORE_POINT),
+        _beside(digit, marks, -1, _MOST_DIGITS + 1),
+        _beside(digit, marks, 1, _EXPONENT_DIGITS),
+        _beside(digit, exponents, 1, _EXPONENT_DIGITS),
+    )
+    if sum(map(len, suspects)) > _MOST_SUSPECTS:
+        return True
+    return any(_is_long(text, at) for found in suspects for at in found.tolist())
+
+
+def _beside(digit: "np.ndarray", places: "np.ndarray", step: int, count: int) -> "np.ndarray":
+    """Return those places that have so many digits beside them, in the direction of the step."""
+    # The farthest digit first: it rules out most.
+    for distance in range(count, 0, -1):
+        at = places + step * distance
+        inside = (at >= 0) & (at < len(digit))
+        places = places[inside][digit[at[inside]]]
+        if not len(places):
+            break
+    return places
+
+
+def _is_long(text: bytes, at: int) -> bool:
+    """Return whether what stands around a place may be a number, and one that a float may not hold."""
+    before, after = text[max(0, at - _LONGEST) : at], text[at : at + _LONGEST]
+    begin, end = before.rstrip(_CHARACTERS), after.lstrip(_CHARACTERS)
+    if not begin or not end:
+        return True
+    if begin[-1] not in _BEFORE or end[0] not in _AFTER:
+        return False
+    number = before[len(begin) :] + after[: len(after) - len(end)]
+    mantissa, _, exponent = number.lower().partition(b"e")
+    digits = mantissa.lstrip(b"-").replace(b".", b"").lstrip(b"0")
+    return len(digits) > _MOST_DIGITS or len(exponent.lstrip(b"+-")) >= _EXPONENT_DIGITS
