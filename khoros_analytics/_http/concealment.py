@@ -56,12 +56,11 @@ def _as_bytes(value: Hidden[Any]) -> bytes:
     return bytes(value.reveal()) if isinstance(value.reveal(), bytes) else str(value.reveal()).encode("latin-1")
 
 
-def can_conceal(pool: Any) -> bool:
-    """Return whether the connections of a pool are urllib3's own, which send what they are told to.
+def can_conceal(pool: Any, kind: type) -> bool:
+    """Return whether the connections of a pool, of that kind, are urllib3's own, which send what they are told to.
 
     What plays the network for tests, or records it, may take the place of any of these, and wants to see the request.
     """
-    kind = pool.ConnectionCls
     return (
         issubclass(kind, HTTPConnection)
         and type(pool).urlopen.__module__ == "urllib3.connectionpool"

@@ -220,6 +220,11 @@ def within(seconds: float, call: Callable[[], T]) -> T:
     return outcome.result(None if seconds == math.inf else min(max(0.0, seconds), threading.TIMEOUT_MAX))
 
 
+def _without_watchdog(kind: type) -> type:
+    """Return the class that a watched one was made from: a pool that was used before has a watched one already."""
+    return kind.__bases__[1] if kind.__bases__[0] is _WatchedConnection else kind
+
+
 @cache
 def _with_watchdog(kind: type) -> type:
     return kind if issubclass(kind, _WatchedConnection) else type(kind.__name__, (_WatchedConnection, kind), {})
@@ -295,7 +300,9 @@ def _watched(adapter: Any, *, fresh: bool) -> Any:
         pool = choose(request, *arguments, **options)
         if watchdog:
             watchdog.sent = bool(watchdog.sent)
-            watchdog.head = conceal(request, watchdog.path) if can_conceal(pool) else None
+            watchdog.head = (
+                conceal(request, watchdog.path) if can_conceal(pool, _without_watchdog(pool.ConnectionCls)) else None
+            )
         pool.ConnectionCls = _with_watchdog(pool.ConnectionCls)
         return pool
 

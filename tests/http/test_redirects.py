@@ -276,9 +276,11 @@ def test_signed_links_byte_for_byte(serve, connect, tmp_path, link, hops):
                 ready = line.server.right(request)
                 line.answer(ready if hops else ready.replace(line.server.url("download"), signed))
 
-    connect(base_url=serve(api).origin).conversation(*WINDOW).download(tmp_path / "file.csv")
+    client = connect(base_url=serve(api).origin)
+    for name in ("first", "second over the same connections"):
+        client.conversation(*WINDOW).download(tmp_path / name)
 
-    assert [request.split(" ")[1] for request in host.requests] == [f"/{link.lstrip('/')}"]
+    assert [request.split(" ")[1] for request in host.requests] == [f"/{link.lstrip('/')}"] * 2
 
 
 def test_the_cookies_of_others_stay_with_them(api, connect, session):
