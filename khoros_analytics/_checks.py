@@ -31,9 +31,9 @@ def as_count(value: object, least: int = 1) -> int:
 def as_seconds(value: object, *, zero: bool = False) -> float:
     """Return a number of seconds, up to a year; a ValueError for anything else."""
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= MAX_SECONDS:
-        raise ValueError(f"{value!r} is not a number of seconds")
+        raise ValueError(f"{value!r} is not a number of seconds; give one from 0 to {MAX_SECONDS:.0f}, which is a year")
     if value == 0 and not zero:
-        raise ValueError(f"{value!r} is not a number of seconds above 0")
+        raise ValueError(f"{value!r} is not a number of seconds above 0; give one")
     return float(value)
 
 

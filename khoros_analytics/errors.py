@@ -23,8 +23,8 @@
        |  '- TargetExistsError (FileExistsError)
        '- ExportFormatError (ValueError)    the file is there, but it is not what an export looks like
 
-Each message says what happened, to which job, and what to do next. None holds a password, a company key or a signed
-link.
+Each message says what happened, to which job, and what to do next; and where there is an export, whether it goes on,
+how to pick it up, and what was tried. None holds a password, a company key or a signed link.
 """
 
 from pathlib import Path
@@ -54,6 +54,8 @@ __all__ = [
     "UntrustedUrlError",
 ]
 
+_ADVICE = "\nWhat to do: "
+_EXPORT = "\nThe export: "
 _HISTORY = "\nWhat was tried: "
 
 
@@ -91,6 +93,7 @@ class _About(TypedDict, total=False):
 
     job: FailedJob | None
     may_have_started: bool | None
+    advice: str
 
 
 class KhorosError(Exception):
@@ -100,12 +103,21 @@ class KhorosError(Exception):
         may_have_started: For an error of the call that starts an export: True when the server may have started it all
             the same, False when it certainly did not. None for every other call.
         job: The job that the error is about, or None when there is none.
+        advice: What to do, where this error knows more about that than its class; an empty text otherwise.
     """
 
-    def __init__(self, message: str, *, job: FailedJob | None = None, may_have_started: bool | None = None) -> None:
+    def __init__(
+        self,
+        message: str,
+        *,
+        job: FailedJob | None = None,
+        may_have_started: bool | None = None,
+        advice: str = "",
+    ) -> None:
         super().__init__(_printable(message))
         self.job = job
         self.may_have_started = may_have_started
+        self.advice = advice
 
     def add_subject(self, text: str) -> None:
         """Say in the message what it is about, unless it does already.
@@ -117,15 +129,34 @@ class KhorosError(Exception):
         if text not in message:
             self.args = (_printable(f"{text}: {message}"),)
 
+    def add_advice(self, default: str = "") -> None:
+        """Add to the message what to do; only once, however far up it is asked for.
+
+        Args:
+            default: What to do if the error itself does not know.
+        """
+        self._add_line(_ADVICE, self.advice or default)
+
+    def add_export(self, text: str) -> None:
+        """Add to the message what becomes of the export; only once, however far up it is asked for.
+
+        Args:
+            text: Whether it goes on, and how to pick it up.
+        """
+        self._add_line(_EXPORT, text)
+
     def add_history(self, text: str) -> None:
         """Add to the message what was tried; only once, however far up it is asked for.
 
         Args:
             text: A short form of the job's history.
         """
+        self._add_line(_HISTORY, text)
+
+    def _add_line(self, label: str, text: str) -> None:
         message = str(self)
-        if _HISTORY not in message:
-            self.args = (_printable(f"{message}{_HISTORY}{text}"),)
+        if text and label not in message:
+            self.args = (_printable(f"{message}{label}{text}"),)
 
     def add_last_attempt(self, text: str) -> None:
         """Add to the message what the last attempt ended in, unless it says so already.

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from datetime import timedelta
 from itertools import islice
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 from zoneinfo import ZoneInfo
 
 from .._checks import as_count, as_flag, checked
@@ -21,16 +21,20 @@ from .._journal.entries import as_state
 from .._journal.listing import Jobs, list_jobs
 from .._journal.store import Journal
 from .._journal.token import read_token
+from .._protocol.advice import advice_for
 from .._protocol.arguments import encode, find_report
 from .._protocol.lookups import Team, TimeZone, lookup_call, parse_rows
+from .._protocol.messages import Call
 from .._secrecy import Hidden, emptied_frames, unfinished
-from ..errors import ConfigurationError
+from ..errors import ConfigurationError, KhorosError
 from ..reports import REQUESTS_PER_MINUTE
 from ..times import Moment, parse_moment
 from .report_methods import ReportMethods
 from .settings import Settings, check_session, choose_url
 
 __all__ = ["Client"]
+
+T = TypeVar("T", Team, TimeZone)
 
 
 class Client(ReportMethods):
@@ -274,7 +278,7 @@ class Client(ReportMethods):
             'North West'
         """
         call = lookup_call(self._transport.base, "the teams", ("teams",))
-        return self._transport.send(call, lambda reply: parse_rows(call, reply, Team), None, self._history())
+        return self._look_up(call, Team)
 
     def timezones(self, locale: str | None = None) -> list[TimeZone]:
         """List the time zones that the API knows.
@@ -295,11 +299,17 @@ class Client(ReportMethods):
         """
         query = (("locale", locale),) if locale else ()
         call = lookup_call(self._transport.base, "the time zones", ("config", "timezones"), query)
-        return self._transport.send(call, lambda reply: parse_rows(call, reply, TimeZone), None, self._history())
+        return self._look_up(call, TimeZone)
 
-    def _history(self) -> History:
-        """Return a history that nobody reads: a look-up belongs to no job."""
-        return History(self._transport.clock)
+    def _look_up(self, call: Call, row: type[T]) -> list[T]:
+        history = History(self._transport.clock)
+        try:
+            return self._transport.send(call, lambda reply: parse_rows(call, reply, row), None, history)
+        except KhorosError as error:
+            error.add_subject(call.subject)
+            error.add_advice(advice_for(error, single=True))
+            error.add_history(history.summary())
+            raise
 
 
 def _from_keywords(keywords: Mapping[str, Any]) -> Client:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Literal, cast
 from attrs import evolve
 
 from .._checks import needs
-from ..errors import ParameterError
+from ..errors import ExportFormatError, ParameterError
 from .arrow_reader import ExportFile, planned_tables
 from .column_types import Types, parse_types
 from .pandas_frame import DtypeBackend, check_backend, pandas_frame
@@ -157,6 +157,16 @@ def _given(path: str | os.PathLike[str], types: object) -> ExportFile:
 @contextmanager
 def _seekable(file: ExportFile) -> Iterator[ExportFile]:
     """Yield the file, or a temporary copy of what can be read only once: a pipe, or standard input."""
+    try:
+        with _copied(file) as seekable:
+            yield seekable
+    except ExportFormatError as error:
+        error.add_advice()
+        raise
+
+
+@contextmanager
+def _copied(file: ExportFile) -> Iterator[ExportFile]:
     if not file.path.exists() or file.path.is_file():
         yield file
         return

@@ -146,7 +146,7 @@ def unfit_error(error: UnfitValueError, file: str, rows: int) -> ExportFormatErr
     row = rows + error.index + 1
     article = "an" if error.kind == "integer" else "a"
     return ExportFormatError(
-        f"{file}: row {row}: {error.column} holds {error.value[:60]!r}, which is not {article} {error.kind}; "
-        f"leave {error.column!r} out of types, or make it text",
+        f"{file}: row {row}: {error.column} holds {error.value[:60]!r}, which is not {article} {error.kind}",
         row=row,
+        advice=f"leave {error.column!r} out of types, or make it text",
     )

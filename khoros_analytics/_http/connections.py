@@ -14,17 +14,32 @@ from typing import Any, TypeVar, cast
 from requests import PreparedRequest
 from requests.cookies import RequestsCookieJar
 from urllib3.connection import HTTPConnection
-from urllib3.exceptions import ConnectTimeoutError, NameResolutionError, NewConnectionError, ProxyError
+from urllib3.exceptions import (
+    ConnectTimeoutError,
+    NameResolutionError,
+    NewConnectionError,
+    ProxyError,
+    ReadTimeoutError,
+)
 from urllib3.util.connection import allowed_gai_family
 from urllib3.util.retry import Retry
 
+from .._protocol.advice import Obstacle
 from .._protocol.messages import excerpt
 from .._secrecy import Hidden
 from .concealment import RequestHead, can_conceal, conceal
 from .framing import StrictResponse
 from .redaction import Redactor
 
-__all__ = ["Watchdog", "call_session", "close_session", "is_certificate_error", "root_cause", "without_cookies"]
+__all__ = [
+    "Watchdog",
+    "call_session",
+    "close_session",
+    "is_certificate_error",
+    "obstacle_of",
+    "root_cause",
+    "without_cookies",
+]
 
 S = TypeVar("S")
 T = TypeVar("T")
@@ -324,6 +339,26 @@ def _is_from_before_sending(error: BaseException) -> bool:
 def is_certificate_error(error: BaseException) -> bool:
     """Return whether the server's certificate was not accepted, which no retry changes."""
     return any(isinstance(cause, ssl.SSLCertVerificationError) for cause in _causes(error))
+
+
+_OBSTACLES: tuple[tuple[type[BaseException], Obstacle], ...] = (
+    (ProxyError, "proxy"),
+    (NameResolutionError, "name"),
+    (socket.gaierror, "name"),
+    (ssl.SSLCertVerificationError, "certificate"),
+    (ssl.SSLError, "tls"),
+    (ConnectionRefusedError, "refused"),
+    (ConnectTimeoutError, "silent"),
+    (NewConnectionError, "silent"),
+    (TimeoutError, "slow"),
+    (ReadTimeoutError, "slow"),
+)
+
+
+def obstacle_of(error: BaseException) -> Obstacle:
+    """Return what kept a request from its answer."""
+    causes = list(_causes(error))
+    return next((name for kind, name in _OBSTACLES if any(isinstance(cause, kind) for cause in causes)), "broken")
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:

@@ -73,6 +73,8 @@ class Transfer:
     ending: Callable[[Path], Ending] = lambda _: "possible"
     accept_unverified: bool = False
     problem: Callable[[Path], str] = lambda _: ""
+    subject: str = "the download"
+    log: logging.Logger | logging.LoggerAdapter[logging.Logger] = log
     _size: int = field(init=False)
     _furthest: int = field(init=False)
     _interrupted: bool = field(init=False, default=False)
@@ -81,6 +83,7 @@ class Transfer:
     _ranges: bool = field(init=False, default=True)
     _ends: list[int] = field(init=False, factory=list)
     _sender: str = field(init=False, default="")
+    _redact: Callable[[str], str] = field(init=False, default=str)
 
     def __attrs_post_init__(self) -> None:
         self._size = self._furthest = self.part.recall()
@@ -104,7 +107,7 @@ class Transfer:
 
         ``on_progress`` is called whenever the file is longer than it ever was.
         """
-        self._sender = f"{stream.subject}: {stream.host}"
+        self._sender, self._redact = f"{stream.subject}: {stream.host}", stream.redacted
         if stream.status_code == _NOT_SATISFIABLE:
             if self._is_all(stream):
                 return
@@ -182,16 +185,19 @@ class Transfer:
     def _check_chunk(self, chunk: bytes, stream: StreamedResponse) -> None:
         if not self._size and (re.match(_MARKUP, chunk) or _is_page(stream)):
             raise UnexpectedReplyError(
-                f"{stream.subject}: a page or an error message came instead of the file", status_code=stream.status_code
+                f"{stream.subject}: {stream.host} sent a page or an error message in place of the file: "
+                f"{stream.excerpt(chunk)}",
+                status_code=stream.status_code,
             )
         if not self._size and stream.is_api and re.match(_ENVELOPE, chunk):
             raise UnexpectedReplyError(
-                f"{stream.subject}: the API sent a message instead of the file", status_code=stream.status_code
+                f"{stream.subject}: the API sent a message in place of the file: {stream.excerpt(chunk)}",
+                status_code=stream.status_code,
             )
         if self.max_bytes is not None and self._size + len(chunk) > self.max_bytes:
             raise DownloadError(
-                f"the file is larger than max_bytes ({self.max_bytes:,} bytes), so it was not saved; raise the "
-                "client's max_bytes if that is what the report should be"
+                f"the file is larger than max_bytes ({self.max_bytes:,} bytes), so it was not saved",
+                advice="make a client with a larger max_bytes, if the report may be that large, and call again",
             )
 
     def _check_end(self, stream: StreamedResponse) -> None:
@@ -268,17 +274,19 @@ class Transfer:
         """Decide without the host: what may be whole is taken, and what ends thrice at one byte if asked for."""
         doubt, self._doubt = self._doubt, None
         if doubt == "possible" and not self._ragged:
-            log.warning(
-                "the file was taken as it came, with %s bytes: its host announces no length and cannot send parts, so "
-                "whether rows are missing behind the last one cannot be known",
-                f"{self._size:,}",
+            self.log.warning(
+                "%s: the file was taken as it came, with %s bytes: its host announces no length and cannot send parts, "
+                "so whether rows are missing behind the last one cannot be known",
+                *(self.subject, f"{self._size:,}"),
             )
             return
         self._ends.append(self._size)
         if len(self._ends) >= _SURE_AFTER and len(set(self._ends[-_SURE_AFTER:])) == 1:
             if not self.accept_unverified:
                 raise _UnverifiedError(self._size)
-            log.warning("the file was taken unverified, as asked for, with %s bytes", f"{self._size:,}")
+            self.log.warning(
+                "%s: the file was taken unverified, as asked for, with %s bytes", self.subject, f"{self._size:,}"
+            )
             return
         self._begin_anew("the file ended in the middle: the host announced no length and closed early")
 
@@ -287,7 +295,9 @@ class Transfer:
         problem = self._judged_by(self.problem)
         if problem:
             self._restart()
-            raise UnexpectedReplyError(f"{self._sender} sent something else in place of the file: {problem}")
+            raise UnexpectedReplyError(
+                f"{self._sender} sent something else in place of the file: {self._redact(problem)}"
+            )
 
     def _judged_by(self, judge: Callable[[Path], T]) -> T:
         self.part.check()
@@ -328,7 +338,7 @@ def download(
     it doubts, and that ends at the same byte again and again, is taken with ``accept_unverified``. ``problem`` tells by
     its beginning why a file is no export; that is fetched just once more.
     """
-    transfer = Transfer(part, max_bytes, ending, accept_unverified, problem)
+    transfer = Transfer(part, max_bytes, ending, accept_unverified, problem, failures.subject, failures.log)
 
     def attempt() -> None:
         if not transfer.in_doubt():
@@ -354,12 +364,13 @@ def download(
     except _UnverifiedError as error:
         raise IncompleteDownloadError(
             f"the file ended {_SURE_AFTER} times after {error.args[0]:,} bytes, but nothing shows that it is whole: "
-            "its host announces no length, and it looks cut off; if it is whole, "
-            "download(accept_unverified=True) takes it"
+            "its host announces no length, and it looks cut off",
+            advice="if you know that it is whole, take it with download(accept_unverified=True); otherwise call "
+            "download() again later, or from another network",
         ) from None
     except BaseException as error:
         if isinstance(error, JobTimeoutError) and failures.last:
-            error.add_last_attempt(str(failures.last))
+            error.add_last_attempt(failures.last_words())
         part.keep = transfer.can_resume() and (isinstance(error, _RESUMABLE) or not isinstance(error, KhorosError))
         raise
 

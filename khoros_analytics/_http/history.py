@@ -3,8 +3,9 @@
 import logging
 import threading
 from collections import Counter, deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
+from itertools import groupby
 
 from attrs import frozen
 
@@ -40,6 +41,12 @@ class Attempt:
     def __str__(self) -> str:
         waited = f" after {self.waited:.1f} s ({self.reason})" if self.reason else ""
         return f"{self.at:%H:%M:%S} {self.phase}{waited}: {self.outcome}"
+
+
+def _in_short(attempts: Iterable[Attempt]) -> list[str]:
+    """Return each attempt as a text, and of those in a row that came to the same only the last, with their number."""
+    rows = [list(row) for _, row in groupby(attempts, lambda attempt: (attempt.phase, attempt.outcome))]
+    return [str(row[-1]) if len(row) == 1 else f"{len(row)} times, lastly {row[-1]}" for row in rows]
 
 
 class History:
@@ -109,5 +116,6 @@ class History:
                 f"{self._asked:.1f} s asking",
                 *(f"{seconds:.1f} s {why}" for why, seconds in self._waited.items()),
             ]
-            last = "; ".join(map(str, list(self._attempts)[-_SHOWN_ATTEMPTS:])) or "none"
-            return f"{self._count} requests, {', '.join(times)}; the last: {last}"
+            last = "; ".join(_in_short(self._attempts)[-_SHOWN_ATTEMPTS:]) or "none"
+            count = f"{self._count} request{'' if self._count == 1 else 's'}"
+            return f"{count}, {', '.join(times)}; the last: {last}"

@@ -118,9 +118,9 @@ class StreamedResponse:
         if self.encoding and self._inflater is None:
             # No repetition changes what a host packs with.
             raise TransportError(
-                f"{self.subject}: {self.host} sent an encoding that nobody asked for ({self.encoding[:40]!r}); "
-                "something on the way packs what it must not",
+                f"{self.subject}: {self.host} sent an encoding that nobody asked for ({self.encoding[:40]!r})",
                 transient=False,
+                advice="look for a proxy or a gateway that packs answers, and turn that off for this host",
             )
         if self._inflater is None:
             return self._read_raw(size)
@@ -158,6 +158,14 @@ class StreamedResponse:
 
     def _broke_off(self, why: str) -> TransportError:
         return TransportError(f"{self.subject}: the answer of {self.host} broke off: {why}")
+
+    def redacted(self, text: str) -> str:
+        """Return a text without secrets."""
+        return self._redact(text)
+
+    def excerpt(self, body: bytes) -> str:
+        """Return the beginning of the body for a message, without secrets."""
+        return Reply(self.status_code, body, redact=self._redact).excerpt()
 
     @property
     def retry_after(self) -> float | None:

@@ -59,6 +59,11 @@ class FailuresInARow:
         self.count += 1
         self.rejected += not outage
 
+    def last_words(self) -> str:
+        """Return what the last error said, without what it is about."""
+        text = str(self.last)
+        return text.removeprefix(self.subject).lstrip(":, ") if self.subject else text
+
     def progress(self) -> None:
         """Start counting anew: something came through."""
         if self.count and self.subject:
@@ -124,7 +129,8 @@ def repeat(
         begins = patient and row.count == 1
         level = logging.WARNING if begins else logging.DEBUG if patient else logging.INFO
         until = f", and again for up to {deadline.remaining():.0f} s" if begins else ""
-        row.log.log(level, "%s; trying again in %.1f s%s", row.last, pause, until)
+        about = f"{row.subject}: " if row.subject not in str(row.last) else ""
+        row.log.log(level, "%s%s; trying again in %.1f s%s", about, row.last, pause, until)
 
     retrying = Retrying(
         retry=retry_if_exception(repeatable),

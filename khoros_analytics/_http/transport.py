@@ -14,6 +14,7 @@ from urllib3.exceptions import HTTPError
 from urllib3.util import parse_url
 
 from .._clock import Clock, Deadline
+from .._protocol.advice import for_connection
 from .._protocol.encoding import Pairs
 from .._protocol.messages import Call, Phase, Reply
 from .._protocol.urls import STARS, BaseUrl, Target
@@ -31,7 +32,15 @@ from ..errors import (
 )
 from ..reports import COMPANY_KEY
 from .concealment import revealed, starred_authorization
-from .connections import Watchdog, call_session, close_session, is_certificate_error, root_cause, without_cookies
+from .connections import (
+    Watchdog,
+    call_session,
+    close_session,
+    is_certificate_error,
+    obstacle_of,
+    root_cause,
+    without_cookies,
+)
 from .credentials import Credentials
 from .framing import FramingError
 from .history import History
@@ -121,7 +130,7 @@ class Transport:
         """
         patient = deadline is not None
         until = deadline or self.deadline(self.request_deadline)
-        failures = FailuresInARow(call.place, history.log)
+        failures = FailuresInARow(call.subject, history.log)
 
         def attempt() -> T:
             self._check_time(call, until, failures)
@@ -147,8 +156,7 @@ class Transport:
 
     def _check_time(self, call: Call, until: Deadline, failures: FailuresInARow) -> None:
         if until.passed():
-            last = f"; the last attempt ended so: {failures.last}" if failures.last else ""
-            last += _goes_on(call)
+            last = f"; the last attempt ended so: {failures.last_words()}" if failures.last else ""
             raise JobTimeoutError(
                 f"{call.subject}: the {max(0.0, until.seconds):.0f} s for the {call.phase.value} call are over{last}",
                 may_have_started=False if call.phase is Phase.CREATE else None,
@@ -248,7 +256,7 @@ class Transport:
             self._share.acquire(deadline)
         except JobTimeoutError as error:
             started = False if call.phase is Phase.CREATE else None
-            raise JobTimeoutError(f"{call.place}: {error}{_goes_on(call)}", may_have_started=started) from None
+            raise JobTimeoutError(f"{call.place}: {error}", may_have_started=started) from None
         finally:
             history.held_up("quota", self.clock.monotonic() - began)
 
@@ -328,29 +336,28 @@ class Transport:
             return JobTimeoutError(
                 f"{call.place}: the time was up while asking {host} ({why})", may_have_started=started
             )
+        obstacle = obstacle_of(error)
+        advice = for_connection(obstacle, host, is_api=target.is_api)
         if is_certificate_error(error):
             return TransportError(
-                f"{call.place}: no safe connection to {host}: {why}; a company's own certificate authority goes into "
-                "the variable REQUESTS_CA_BUNDLE",
+                f"{call.place}: no safe connection to {host}, its certificate is not trusted: {why}",
                 transient=False,
                 may_have_started=started,
+                advice=advice,
             )
         if isinstance(error, ValueError) and not sent:  # requests: an unusable URL, header or proxy setting
             return ConfigurationError(f"{call.place}: {host} cannot be asked: {why}", may_have_started=started)
         what = f"no connection to {host}" if not sent else f"the connection to {host} broke before an answer came"
-        hint = "; whether the export was started is not known" if started else ""
-        return TransportError(f"{call.place}: {what}: {why}{hint}", may_have_started=started)
+        if obstacle == "proxy":
+            what = f"no connection to {host} through the proxy"
+        elif sent and obstacle == "slow":
+            what = f"{host} did not answer in time"
+        return TransportError(f"{call.place}: {what}: {why}", may_have_started=started, advice=advice)
 
 
 def _refusal(response: requests.Response, clock: Clock) -> tuple[int, float | None]:
     """Return what the quota wants to know of an answer: its status, and what it asks to wait in seconds."""
     return response.status_code, retry_after_of(response.headers, clock)
-
-
-def _goes_on(call: Call) -> str:
-    if call.phase not in (Phase.STATUS, Phase.DOWNLOAD):
-        return ""
-    return "; the export goes on: wait() again, or later with client.job(job.token)"
 
 
 _LOCATION = "X-Khoros-Analytics-Location"

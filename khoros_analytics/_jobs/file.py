@@ -45,6 +45,10 @@ class TemporaryFile:
             self._remove()
 
 
+def _size(count: int) -> str:
+    return f"{count / 1e6:.1f} MB" if count >= 100_000 else f"{count:,} bytes"
+
+
 def _remove_folder(folder: str, process: int) -> None:
     """Remove a folder of this process; one that the parent of a fork made is the parent's."""
     if os.getpid() == process:
@@ -92,7 +96,7 @@ class JobFile:
                 self._remote.recorder.saved(saved)
                 took = self._remote.age() - began
                 self._remote.log.info(
-                    "%s: saved as %s, %s bytes in %.1f s", self._remote.subject, target, f"{saved.size:,}", took
+                    "%s: saved, %s in %.1f s, as %s", self._remote.subject, _size(saved.size), took, target
                 )
         return target
 

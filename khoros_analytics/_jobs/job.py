@@ -138,10 +138,10 @@ class Job(ReadMethods):
             >>> client.user("2019-02-01", "2019-02-02").wait(timeout=3600)
             <Job user 2019-02-01 to 2019-02-02 (UTC, end excluded), csv: CLOSED COMPLETED>
         """
-        if on_update is not None and not callable(on_update):
-            raise ParameterError(f"on_update: {on_update!r} is not a function")
-        deadline = self._remote.deadline(timeout)
         with self._errors_about_this(), self._remote.detaching():
+            if on_update is not None and not callable(on_update):
+                raise ParameterError(f"on_update: {on_update!r} is not a function; give one that takes the job")
+            deadline = self._remote.deadline(timeout)
             self._remote.wait(deadline, (lambda: on_update(self)) if on_update else None)
         return self
 
@@ -183,10 +183,10 @@ class Job(ReadMethods):
             >>> client.author("2019-02-01", "2019-02-02", format="json").download("authors.json").name
             'authors.json'
         """
-        deadline = self._remote.deadline(timeout)
-        checked("overwrite", as_flag, overwrite)
-        unverified = checked("accept_unverified", as_flag, accept_unverified)
         with self._errors_about_this():
+            deadline = self._remote.deadline(timeout)
+            checked("overwrite", as_flag, overwrite)
+            unverified = checked("accept_unverified", as_flag, accept_unverified)
             return self._file.download(path, overwrite=overwrite, deadline=deadline, accept_unverified=bool(unverified))
 
     def restart(self) -> "Job":

@@ -156,9 +156,10 @@ class ReadMethods:
             >>> [batch.num_rows for batch in client.author("2019-02-01", "2019-02-02").batches(rows=64)]
             [64, 36]
         """
-        require("arrow")
-        check_rows(rows)
-        hints = parse_types(types, self._remote.request.report.name)
+        with self._errors_about_this():
+            require("arrow")
+            check_rows(rows)
+            hints = parse_types(types, self._remote.request.report.name)
         return self._stream(None, timeout, lambda path: batches(self._file.export_file(path, hints), rows))
 
     def rows(
@@ -228,11 +229,11 @@ class ReadMethods:
             >>> client.author("2019-02-01", "2019-02-02").to_parquet("authors.parquet").name
             'authors.parquet'
         """
-        require("arrow")
-        hints = parse_types(types, self._remote.request.report.name)
-        checked("overwrite", as_flag, overwrite)
-        deadline = self._remote.deadline(timeout)
         with self._errors_about_this():
+            require("arrow")
+            hints = parse_types(types, self._remote.request.report.name)
+            checked("overwrite", as_flag, overwrite)
+            deadline = self._remote.deadline(timeout)
             destination = open_destination(
                 path, self._file.name("parquet"), overwrite=overwrite, storage_options=storage_options
             )
@@ -241,17 +242,17 @@ class ReadMethods:
         return destination.result()
 
     def _frame(self, extra: Extra, make: Callable[[ExportFile], T], types: object, timeout: float | None) -> T:
-        require(extra)
-        hints = parse_types(types, self._remote.request.report.name)
-        deadline = self._remote.deadline(timeout)
         with self._errors_about_this():
+            require(extra)
+            hints = parse_types(types, self._remote.request.report.name)
+            deadline = self._remote.deadline(timeout)
             return make(self._file.export_file(self._file.path(deadline), hints))
 
     def _stream(
         self, keep: str | os.PathLike[str] | None, timeout: float | None, read: Callable[[Path], Iterator[T]]
     ) -> Generator[T, None, None]:
-        deadline = self._remote.deadline(timeout)
         with self._errors_about_this():
+            deadline = self._remote.deadline(timeout)
             file = self._file.open(keep, deadline)
         return primed(self._read(file, read))
 

@@ -23,16 +23,15 @@ from .._protocol.replies import parse_status, raise_for_status
 from .._secrecy import emptied_frames, hidden_text, unfinished
 from .._storage.atomic import SavedFile
 from ..errors import (
-    DownloadError,
     DownloadExpiredError,
     FailedJob,
     IncompleteDownloadError,
-    JobError,
     JobFailedError,
     JobTimeoutError,
     KhorosError,
     RequestRejectedError,
 )
+from .explain import explain, explain_missing_library
 from .polling import Durations, pause, poll_until
 
 __all__ = ["Account", "RemoteFile", "RemoteJob"]
@@ -85,6 +84,7 @@ class RemoteJob:
         about = {"khoros_job": identity.created.workflow_id, "khoros_report": identity.request.report.name}
         self.log = self.history.log = logging.LoggerAdapter(log, about)
         self.recorder = recorder or Recorder()
+        self.recorder.subject, self.recorder.log = self.subject, self.log
         self.ready_at = ready_at
         self.earlier_file = earlier_file
         self.status = Status()
@@ -108,7 +108,8 @@ class RemoteJob:
     @property
     def subject(self) -> str:
         """What messages call it."""
-        return f"job {self.identity.created.workflow_id} ({self.request.report.name}, {self.request.window})"
+        ids = self.identity.created
+        return f"job {ids.workflow_id} ({self.request.report.name}, {self.request.window}, run {ids.run_id})"
 
     @property
     def token(self) -> str:
@@ -119,6 +120,16 @@ class RemoteJob:
     def expires_at(self) -> datetime | None:
         """When the server drops the file at the latest, or None while the file is not known to be there."""
         return None if self.ready_at is None else datetime.fromtimestamp(self.ready_at, UTC) + LINK_LIFETIME
+
+    @property
+    def verdict(self) -> Verdict:
+        """What its last status means."""
+        return self.status.verdict
+
+    @property
+    def is_found_again(self) -> bool:
+        """Whether the same call finds it in the journal: not where rows may have come since it was started."""
+        return self.recorder.keeps and self.request.window.end_ms <= self.identity.started * 1000
 
     def state(self) -> str:
         """Return what is known of it, in words."""
@@ -148,6 +159,8 @@ class RemoteJob:
             if error.status_code in (404, 410):
                 self.recorder.expired()
             raise
+        if not status.is_documented:
+            self.log.warning("%s: the server says %r, which is not documented; waiting on", self.subject, str(status))
         self._note(status.verdict)
         self.status, self._last_poll = status, self.age()
         if status.status_url:
@@ -204,8 +217,7 @@ class RemoteJob:
             )
             if verdict is None:
                 raise JobTimeoutError(
-                    f"{self.subject}: not ready after {deadline.seconds:.0f} s, last seen as {self.state()}; the "
-                    "export goes on: wait() again, or later with client.job(job.token)"
+                    f"{self.subject}: not ready after {deadline.seconds:.0f} s, last seen as {self.state()}"
                 )
         self._raise_failure()
 
@@ -221,27 +233,27 @@ class RemoteJob:
     def _raise_failure(self) -> None:
         if self.status.verdict is Verdict.FAILED:
             why = self.status.reason or "no reason given"
-            raise JobFailedError(
-                f"{self.subject}: the server gave the export up ({why}); job.restart() starts it again"
-            )
+            raise JobFailedError(f"{self.subject}: the server gave the export up ({why})")
         if self.status.verdict is Verdict.UNSETTLED:
             self.recorder.failed()
             raise JobFailedError(
                 f"{self.subject}: closed for {CLOSED_WITHOUT_FILE / 60:.0f} minutes without a file, last seen as "
-                f"{self.state()}; job.refresh() polls again, job.restart() starts it again"
+                f"{self.state()}",
+                advice="start it again with job.restart(); job.refresh() asks once more whether there is a file by now",
             )
 
     @contextmanager
     def errors_about(self, job: FailedJob) -> Iterator[None]:
-        """Let the block's errors carry the job, and those about it or its file tell what was tried."""
+        """Let the block's errors carry the job, and say how it goes on."""
         try:
             with emptied_frames():
                 yield
         except KhorosError as error:
             error.job = error.job or job
-            if isinstance(error, JobError | DownloadError):
-                error.add_subject(self.subject)
-                error.add_history(self.history.summary())
+            explain(error, self)
+            raise
+        except ImportError as error:
+            explain_missing_library(error, self)
             raise
 
     @contextmanager
@@ -282,10 +294,7 @@ class RemoteFile:
         """Ask for the file; the answer is a 200, 203, 206, 412 or 416, and anything else an error."""
         remote, transport = self._remote, self._remote.transport
         if self._deadline.passed():
-            raise JobTimeoutError(
-                f"{remote.subject}: the time was up while fetching the file; the export is ready: download() again, or "
-                "later with client.job(job.token)"
-            )
+            raise JobTimeoutError(f"{remote.subject}: the time was up while fetching the file")
         call = download_call(transport.base, remote.subject, remote.status.download_url, headers)
         with transport.stream(call, self._deadline, remote.history) as response:
             if response.status_code in (401, 403, 404, 410):
@@ -312,12 +321,13 @@ class RemoteFile:
                 raise self._expired()
             raise_for_status(call, response.read_reply())
         raise IncompleteDownloadError(
-            f"{remote.subject}: {response.host} refuses the link (HTTP {response.status_code}), a new one was fetched"
+            f"{remote.subject}: {response.host} refuses the link to the file (HTTP {response.status_code})",
+            advice="look at the clock of this machine, and for a proxy or a firewall that changes links or blocks "
+            f"{response.host}; if there is none, tell Khoros support",
         )
 
     def _expired(self) -> DownloadExpiredError:
         self._remote.recorder.expired()
         return DownloadExpiredError(
-            f"{self._remote.subject}: the server has dropped the file, it keeps one for 24 hours; "
-            "job.restart() exports anew"
+            f"{self._remote.subject}: the server has dropped the file, which it keeps for 24 hours"
         )

@@ -16,6 +16,7 @@ from .._protocol.messages import Call, Reply
 from .._protocol.replies import parse_created
 from .._storage.atomic import remove_leftovers
 from ..errors import ConfigurationError, JobTimeoutError, KhorosError
+from .explain import explain_claim, explain_creation
 from .remote import Account, RemoteJob
 
 __all__ = ["reattach", "start_export"]
@@ -31,7 +32,7 @@ def start_export(account: Account, request: ExportRequest, *, fresh: bool = Fals
     if account.journal is None:
         return _Creation(account, request, Recorder()).run()
     mark = new_mark()
-    creation = _Creation(account, request, Recorder(account.journal, mark))
+    creation = _Creation(account, request, Recorder(account.journal, mark, request))
     try:
         claim = _claim(account, account.journal, request, mark, fresh=fresh)
         if claim.found is not None:
@@ -40,6 +41,8 @@ def start_export(account: Account, request: ExportRequest, *, fresh: bool = Fals
             _warn_of(claim.lost)
         return creation.run()
     except BaseException as error:
+        if isinstance(error, KhorosError):
+            explain_claim(error, request.subject)
         # Also after a Ctrl-C: the next call would wait for a claim that nobody works on.
         creation.broken_off(error)
         raise
@@ -47,11 +50,10 @@ def start_export(account: Account, request: ExportRequest, *, fresh: bool = Fals
 
 def _warn_of(lost: Entry) -> None:
     log.warning(
-        "the %s export of %s was asked for at %s already, and whether the server started it is not known: starting "
-        "a new one",
-        lost.request.report.name,
-        lost.request.window,
+        "%s was asked for at %s already, and whether the server started it is not known: starting a new one",
+        lost.request.subject,
         f"{datetime.fromtimestamp(lost.claimant.at, UTC):%Y-%m-%d %H:%M:%S} UTC",
+        extra={"khoros_report": lost.request.report.name},
     )
 
 
@@ -59,7 +61,7 @@ def reattach(account: Account, entry: Entry) -> RemoteJob:
     """Return the job of a journal's line that has ids."""
     if entry.identity is None:
         raise LookupError(f"line {entry.number} of the journal has no ids")
-    recorder = Recorder(account.journal, entry.mark)
+    recorder = Recorder(account.journal, entry.mark, entry.request)
     saved = entry.saved
     if saved is not None and entry.state is not EntryState.SAVED and saved.intact():
         # The program that put it there was killed before it could say so.
@@ -85,9 +87,11 @@ def _claim(account: Account, journal: Journal, request: ExportRequest, mark: str
             return claim
         if deadline.passed():
             raise JobTimeoutError(
-                f"the {request.report.name} export of {request.window}: another process has been starting the same "
-                f"export for {deadline.seconds:.0f} s; fresh=True does not wait for it",
+                f"{request.subject}: another process has been starting the same "
+                f"export for {deadline.seconds:.0f} s, and does not get on",
                 may_have_started=False,
+                advice="look at that process: client.jobs(state='claimed') shows its line; "
+                "fresh=True does not wait for it",
             )
         transport.clock.sleep(_CLAIM_PAUSE)
 
@@ -111,6 +115,9 @@ class _Creation:
         try:
             identity = self._send(call, history)
             self._recorder.started(identity)
+        except KhorosError as error:
+            explain_creation(error, call.subject, history)
+            raise
         except KeyboardInterrupt:
             pass  # what it interrupted would stand behind the new one
         else:
@@ -135,11 +142,10 @@ class _Creation:
             return self._identity  # what broke behind the answer costs nothing
 
     def _interrupted(self, call: Call) -> str:
-        about = f"{call.subject} of {self._request.window}"
         if self._identity is None:
-            return f"{about} was about to start; whether the server started it is not known"
+            return f"{call.subject} was about to start; whether the server started it is not known"
         token = write_token(self._identity, self._account.id)
-        return f"{about} was started, and goes on on the server; find it again with client.job({token!r})"
+        return f"{call.subject} was started, and goes on on the server; find it again with client.job({token!r})"
 
     def broken_off(self, error: BaseException) -> None:
         """Note what is known after an error, so that nobody waits for a claim without an owner."""

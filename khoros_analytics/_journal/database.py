@@ -87,7 +87,7 @@ class Database:
             raise self._unusable(getattr(error, "strerror", None) or str(error)) from error
 
     def _unusable(self, why: str) -> ConfigurationError:
-        return ConfigurationError(f"journal: {self.path} cannot be used: {why}")
+        return ConfigurationError(f"journal: {self.path} cannot be used: {why}; {_advice(why)}")
 
     # --- opening ---------------------------------------------------------------------------------------------------
 
@@ -192,6 +192,17 @@ class Database:
     def _write_at_the_end(self) -> None:
         with suppress(ConfigurationError):
             self.write_notes(_LAST_CHANCE)
+
+
+def _advice(why: str) -> str:
+    if "locked" in why or "busy" in why:
+        return "wait until the program that holds it is done, or give this client a journal of its own; then call again"
+    if "malformed" in why or "not a database" in why:
+        return (
+            "move it away and start with a new one; exports that run go on, and client.job(token) finds those whose "
+            "token you have"
+        )
+    return "check the path, its permissions and the space on its disk, or give another one"
 
 
 def _make(path: Path) -> None:

@@ -2,6 +2,7 @@
 
 import logging
 
+from .._protocol.arguments import ExportRequest
 from .._secrecy import unfinished
 from .._storage.atomic import SavedFile
 from ..errors import ConfigurationError
@@ -21,13 +22,20 @@ class Recorder:
     A journal that cannot be written by now costs a line in the log, not the export: it is written at the next chance.
     """
 
-    def __init__(self, journal: Journal | None = None, mark: str = "") -> None:
+    def __init__(self, journal: Journal | None = None, mark: str = "", request: ExportRequest | None = None) -> None:
         self._journal = journal
         self._mark = mark
+        self.subject = request.subject if request else "an export"
+        self.log: logging.Logger | logging.LoggerAdapter[logging.Logger] = log
 
     @unfinished
     def __repr__(self) -> str:
         return f"<Recorder {self._mark} of {self._journal.path}>" if self._journal else "<Recorder of nothing>"
+
+    @property
+    def keeps(self) -> bool:
+        """Whether there is a journal."""
+        return self._journal is not None
 
     def started(self, identity: JobIdentity) -> None:
         """Note the ids."""
@@ -79,4 +87,8 @@ class Recorder:
         try:
             self._journal.note(self._mark, state, only_from=only_from, **values)
         except ConfigurationError as error:
-            log.error("%s; what was to be written down waits for the next chance, the export goes on", error)  # noqa: TRY400 - no fault of ours
+            self.log.error(  # noqa: TRY400 - no fault of ours
+                "%s: %s. What was to be written down waits for the next chance, and the export goes on",
+                self.subject,
+                error,
+            )

@@ -30,6 +30,11 @@ class ExportRequest:
     arguments: dict[str, object]
 
     @property
+    def subject(self) -> str:
+        """What messages call it before it has ids."""
+        return f"the {self.report.name} export of {self.window}"
+
+    @property
     def pairs(self) -> Pairs:
         """Everything that is sent, the company key aside.
 
@@ -146,7 +151,7 @@ class _Problems:
         if not self._found:
             return
         if len(self._found) == 1:
-            message = f"{self._report.name}: {self._found[0]}"
+            message = f"{self._report.name}: {self._found[0]}; nothing was sent"
         else:
             listed = "".join(f"\n- {problem}" for problem in self._found)
             message = f"{self._report.name}: {len(self._found)} wrong arguments, nothing was sent{listed}"

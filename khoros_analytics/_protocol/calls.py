@@ -24,7 +24,7 @@ def create_call(base: BaseUrl, request: ExportRequest) -> Call:
         form = tuple(pair for pair in pairs if pair[0] not in always_in_query)
     return Call(
         phase=Phase.CREATE,
-        subject=f"the {report.name} export",
+        subject=request.subject,
         method=report.verb,
         target=Target(base.api(*report.path.strip("/").split("/")), is_api=True),
         query=query,

@@ -139,6 +139,11 @@ class Status:
             return Verdict.FAILED
         return Verdict.READY if self.detail == "COMPLETED" and self.download_url else Verdict.UNSETTLED
 
+    @property
+    def is_documented(self) -> bool:
+        """Whether the vendor's material knows its ``state`` and ``detail``."""
+        return self.state in ("RUNNING", "CLOSED") and self.detail in ("", "COMPLETED", "FAILED")
+
     def __reduce__(self) -> tuple[Any, ...]:
         """Leave the links behind: whoever holds one can fetch the file."""
         counts = (self.current_count, self.total_count)

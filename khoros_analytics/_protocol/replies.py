@@ -1,7 +1,6 @@
 """What each reply means: a value, or exactly one error."""
 
 import json
-import logging
 from datetime import UTC
 from email.utils import parsedate_to_datetime
 from typing import NoReturn
@@ -14,6 +13,7 @@ from ..errors import (
     ServerError,
     UnexpectedReplyError,
 )
+from .advice import for_rejection
 from .messages import EXCERPT, Call, Created, Phase, Reply, Status, excerpt
 
 __all__ = [
@@ -25,8 +25,6 @@ __all__ = [
     "unexpected",
     "unwrap",
 ]
-
-log = logging.getLogger("khoros_analytics")
 
 MAX_RETRY_AFTER = 1e9
 """The longest wait that a header is taken for, in seconds; it may hold any number of digits."""
@@ -52,7 +50,7 @@ def parse_status(call: Call, reply: Reply, created: Created) -> Status:
     for key, wanted in (("workflowId", created.workflow_id), ("runId", created.run_id)):
         if (info.get(key) or wanted) != wanted:
             unexpected(call, reply, "its answer is about another job")
-    status = Status(
+    return Status(
         state=(_cleaned(reply, about.get("runnerState")) or "").upper(),
         # The legacy list of jobs says details; nothing promises that no status ever does.
         detail=(_cleaned(reply, about.get("detail") or about.get("details")) or "").upper(),
@@ -63,9 +61,6 @@ def parse_status(call: Call, reply: Reply, created: Created) -> Status:
         download_url=_text(info.get("downloadUrl")) or "",
         status_url=_text(info.get("statusUrl")) or "",
     )
-    if status.state not in ("RUNNING", "CLOSED") or status.detail not in ("", "COMPLETED", "FAILED"):
-        log.warning("%s: the server says %r, which is not documented; waiting on", call.subject, str(status))
-    return status
 
 
 def _is_id(value: object) -> bool:
@@ -84,8 +79,7 @@ def raise_for_status(call: Call, reply: Reply) -> None:
         )
     if code == 429:
         raise RateLimitError(
-            _told(call, reply, "says that there were too many requests" + _asked_to_wait(reply))
-            + "; does another program use this account?",
+            _told(call, reply, "says that there were too many requests" + _asked_to_wait(reply)),
             status_code=code,
             retry_after=reply.retry_after,
             may_have_started=_started(call, started=False),
@@ -99,9 +93,7 @@ def raise_for_status(call: Call, reply: Reply) -> None:
             may_have_started=_started(call, started=True),
         )
     if code in (404, 410) and call.phase is Phase.STATUS:
-        _raise(
-            RequestRejectedError, call, reply, "does not know this job: it keeps an export for 24 hours; start it again"
-        )
+        _raise(RequestRejectedError, call, reply, "does not know this job; it keeps an export for 24 hours")
     if 400 <= code < 500:
         _raise(RequestRejectedError, call, reply, "refuses the request", started=code in _OF_GATEWAYS)
     if not 200 <= code < 300:
@@ -179,7 +171,12 @@ def _raise(
     kind: type[ApiError], call: Call, reply: Reply, what: str, *, started: bool = False, excerpt: bool = True
 ) -> NoReturn:
     message = _told(call, reply, what, excerpt=excerpt)
-    raise kind(message, status_code=reply.status_code, may_have_started=_started(call, started=started))
+    raise kind(
+        message,
+        status_code=reply.status_code,
+        may_have_started=_started(call, started=started),
+        advice=for_rejection(call.phase, reply.status_code),
+    )
 
 
 def unexpected(call: Call, reply: Reply, what: str) -> NoReturn:

@@ -100,6 +100,22 @@ def open_export(source: str | os.PathLike[str] | IO[bytes], format: Format | Non
     """
     if format not in (None, "csv", "json"):
         raise ParameterError(f"format: {format!r} is none that can be read; give 'csv' or 'json', or leave it out")
+    try:
+        with _opened(source, format) as content:
+            yield content
+    except ExportFormatError as error:
+        error.add_advice(_LOOK)
+        raise
+
+
+_LOOK = (
+    "look at that place of the file with an editor (job.download() saves it as it came); if it is damaged, export it "
+    "again with job.restart(), or by the same call with fresh=True"
+)
+
+
+@contextmanager
+def _opened(source: str | os.PathLike[str] | IO[bytes], format: Format | None) -> Iterator[ExportSource]:
     if isinstance(source, str | os.PathLike):
         path = Path(source)
         with path.open("rb", buffering=0) as file:

@@ -18,6 +18,8 @@ __all__ = ["SavedFile", "check_target", "commit", "copy", "remove_leftovers", "r
 
 _CHUNK_SIZE = 1024 * 1024
 """How much is read at once, in bytes: as fast as larger pieces, and small in memory."""
+_MAKE_FOLDER = "make that folder, or give another path; then call again"
+_OVERWRITE = "give another path, or overwrite=True to replace it"
 
 
 @frozen
@@ -57,16 +59,18 @@ class SavedFile:
 def resolve_target(path: str | os.PathLike[str] | None, default_name: str) -> Path:
     """Return the absolute path that a caller means: a file, a folder for the default name, or None for this folder."""
     if not isinstance(path, str | os.PathLike | None) or not isinstance(os.fspath(path or ""), str):
-        raise TargetError(f"{path!r} is not a path; give a text or a pathlib.Path")
+        raise TargetError(f"{path!r} is not a path", advice="give a text or a pathlib.Path")
     try:
         given = Path("." if path is None else path).expanduser().absolute()
     except (RuntimeError, OSError) as error:  # ~somebody who is not there, or a current folder that is gone
-        raise TargetError(f"{path or 'the current folder'} cannot be used: {error}") from None
+        raise TargetError(
+            f"{path or 'the current folder'} cannot be used: {error}", advice="give a path from the root on"
+        ) from None
     with map_path_errors(given, "cannot be used"):
         if given.is_dir():
             return given / default_name
         if path is not None and os.fspath(path).endswith(("/", os.sep)):
-            raise TargetError(f"there is no folder {given}; make it first", path=given)
+            raise TargetError(f"there is no folder {given}", path=given, advice=_MAKE_FOLDER)
     return given
 
 
@@ -75,20 +79,32 @@ def check_target(target: Path, *, overwrite: bool) -> None:
     with map_path_errors(target, "cannot be written"):
         folder = target.parent
         if not folder.is_dir():
-            raise TargetError(f"{target} cannot be written: there is no folder {folder}; make it first", path=target)
+            raise TargetError(
+                f"{target} cannot be written: there is no folder {folder}", path=target, advice=_MAKE_FOLDER
+            )
         if not os.access(folder, os.W_OK):
-            raise TargetError(f"{target} cannot be written: the folder {folder} is read-only for you", path=target)
+            raise TargetError(
+                f"{target} cannot be written: the folder {folder} is read-only for you",
+                path=target,
+                advice="give a folder where you may write, or have its permissions changed; then call again",
+            )
         resolve_own(target)
         if not _is_there(target):
             return
         if not _may_replace(target, folder):
-            raise TargetError(f"{target} cannot be written: it is somebody else's in a shared folder", path=target)
-        if not target.is_file():
-            raise TargetError(f"{target} cannot be written: it is not an ordinary file", path=target)
-        if not overwrite:
-            raise TargetExistsError(
-                f"{target} is there already; give another path, or overwrite=True to replace it", path=target
+            raise TargetError(
+                f"{target} cannot be written: it is somebody else's in a shared folder",
+                path=target,
+                advice="give another path, or have its owner remove it",
             )
+        if not target.is_file():
+            raise TargetError(
+                f"{target} cannot be written: it is not an ordinary file",
+                path=target,
+                advice="give the path of a file or of a folder",
+            )
+        if not overwrite:
+            raise TargetExistsError(f"{target} is there already", path=target, advice=_OVERWRITE)
 
 
 def _may_replace(target: Path, folder: Path) -> bool:
@@ -115,7 +131,9 @@ def copy(saved: SavedFile, target: Path, *, overwrite: bool) -> SavedFile:
         open(saved.path, "rb", opener=_open_at_once) as original,
     ):
         if SavedFile.of_open(saved.path, original.fileno()) != saved:
-            raise TargetError(f"{saved.path} was replaced by somebody else while it was copied", path=saved.path)
+            raise TargetError(
+                f"{saved.path} was replaced by somebody else while it was copied", path=saved.path, advice="call again"
+            )
         while chunk := original.read(_CHUNK_SIZE):
             part.write(chunk)
         return commit(part, overwrite=overwrite)
@@ -128,7 +146,7 @@ def remove_leftovers(target: Path) -> None:
 
 
 def _flush(part: PartialFile) -> None:
-    with map_os_errors(part.path, "cannot be written"):
+    with map_os_errors(part.target, "cannot be written"):
         grant(part.file.fileno(), part.final, part.mode)
         os.fsync(part.file.fileno())
 
@@ -160,7 +178,9 @@ def _rename(part: PartialFile, target: Path, *, overwrite: bool) -> None:
     """Rename what was flushed, and flush the folder: after a power loss the old file is there, or the new one."""
     with map_os_errors(target, "cannot be written"):
         if target.is_dir():
-            raise TargetError(f"{target} cannot be written: a folder has taken its place", path=target)
+            raise TargetError(
+                f"{target} cannot be written: a folder has taken its place", path=target, advice="give another path"
+            )
         if os.name == "nt":
             part.file.close()  # Windows renames no open file; elsewhere the lock is held to the end
         if overwrite:
@@ -174,9 +194,7 @@ def _rename_where_nothing_is(part: PartialFile, target: Path) -> None:
     try:
         _link(part, target)
     except FileExistsError:
-        raise TargetExistsError(
-            f"{target} has appeared in the meantime; give another path, or overwrite=True to replace it", path=target
-        ) from None
+        raise TargetExistsError(f"{target} has appeared in the meantime", path=target, advice=_OVERWRITE) from None
     except KhorosError:
         raise
     except OSError:

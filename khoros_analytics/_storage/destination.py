@@ -80,7 +80,9 @@ class RemoteDestination:
         """Find out whether the file could go there."""
         with _remote(self):
             if not self.overwrite and self.system.exists(self.path):
-                raise TargetExistsError(f"{self} is there already; give another URL, or overwrite=True to replace it")
+                raise TargetExistsError(
+                    f"{self} is there already", advice="give another URL, or overwrite=True to replace it"
+                )
 
     @contextmanager
     def whole(self) -> Iterator[Any]:
@@ -105,7 +107,8 @@ class RemoteDestination:
         if size not in (None, written):
             raise TargetError(
                 f"{self} was replaced or damaged by somebody else while it was written: {size:,} bytes are there "
-                f"instead of {written:,}; write it again"
+                f"instead of {written:,}",
+                advice="write it again, to a URL that nobody else writes to",
             )
 
     def check_can_discard(self) -> None:
@@ -120,7 +123,8 @@ class RemoteDestination:
             with suppress(OSError):
                 self.system.rm(probe)
             raise TargetError(
-                f"{self}: its file system cannot take back a file that is not whole; write to disk and copy it"
+                f"{self}: its file system cannot take back a file that is not whole",
+                advice="write to a path on disk, and copy the file from there",
             )
 
     def _open(self, path: str) -> Any:
@@ -172,4 +176,8 @@ def _remote(destination: object) -> Iterator[None]:
     except (KhorosError, ImportError):
         raise
     except (OSError, ValueError) as error:
-        raise TargetError(f"{destination} cannot be written: {error}", errno=getattr(error, "errno", None)) from error
+        raise TargetError(
+            f"{destination} cannot be written: {error}",
+            errno=getattr(error, "errno", None),
+            advice="check the URL, and the credentials in storage_options; then call again",
+        ) from error

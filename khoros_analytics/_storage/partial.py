@@ -64,7 +64,7 @@ class PartialFile:
     def write(self, data: bytes) -> None:
         """Write every byte: an unbuffered file may take only a part, as a full disk does before it says so."""
         self._check_process()
-        with map_os_errors(self.path, "cannot be written"):
+        with map_os_errors(self.target, "cannot be written"):
             self._check_size()
             view = memoryview(data)
             while view:
@@ -88,9 +88,9 @@ class PartialFile:
     def _disturbed(self, what: str) -> TargetError:
         self.forget()  # else what stands there now would be continued next time
         return TargetError(
-            f"{self.path} was {what} by somebody else while it was written, so it was not saved as {self.target}; "
-            "download again, into a folder that nobody else cleans up or writes to",
+            f"{self.path} was {what} by somebody else while it was written, so it was not saved as {self.target}",
             path=self.target,
+            advice="call again with a path in a folder that nobody else cleans up or writes to",
         )
 
     def is_ours(self) -> bool:
@@ -100,15 +100,15 @@ class PartialFile:
     def _check_process(self) -> None:
         if not self.is_ours():
             raise TargetError(
-                f"{self.target} is being written by the process that this one was forked from, and is left to it; "
-                "download it in one of the two",
+                f"{self.target} is being written by the process that this one was forked from, and is left to it",
                 path=self.target,
+                advice="download it in one of the two",
             )
 
     def restart(self) -> None:
         """Empty it: the bytes that follow are of no known version."""
         self._check_process()
-        with map_os_errors(self.path, "cannot be written"):
+        with map_os_errors(self.target, "cannot be written"):
             self.file.seek(0)
             self.file.truncate()
         self.size = 0

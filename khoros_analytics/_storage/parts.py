@@ -55,7 +55,11 @@ def make_part(target: Path) -> NewPart:
         except NoLocksError:
             return NewPart(path, file, mode, locked=False)
         file.close()  # between its making and its locking somebody took it for what a dead process left
-    raise TargetError(f"{target} cannot be written: its temporary files are taken away again and again", path=target)
+    raise TargetError(
+        f"{target} cannot be written: its temporary files are taken away again and again",
+        path=target,
+        advice="call again with a path in a folder that nobody else cleans up",
+    )
 
 
 def find_parts(target: Path, owner: int, now: float, mine: Path | None = None) -> Iterator[tuple[Path, FileIO]]:

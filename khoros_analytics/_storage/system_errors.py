@@ -1,5 +1,6 @@
 """What the operating system says, as errors of the tree."""
 
+import errno
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -38,5 +39,16 @@ def map_path_errors(path: Path, what: str) -> Iterator[None]:
 
 
 def _target_error(path: Path, what: str, error: Exception) -> TargetError:
-    why = getattr(error, "strerror", None) or str(error)
-    return TargetError(f"{path} {what}: {why}", path=path, errno=getattr(error, "errno", None))
+    why, number = getattr(error, "strerror", None) or str(error), getattr(error, "errno", None)
+    advice = _ADVICE.get(number, "give another path")
+    return TargetError(f"{path} {what}: {why}", path=path, errno=number, advice=f"{advice}; then call again")
+
+
+_ROOM = "make room there, or give a path on another disk"
+_ALLOWED = "give a path where you may write, or have its folder's permissions changed"
+_ADVICE: dict[int | None, str] = {
+    **dict.fromkeys((errno.ENOSPC, getattr(errno, "EDQUOT", None), errno.EFBIG), _ROOM),
+    **dict.fromkeys((errno.EACCES, errno.EPERM, errno.EROFS), _ALLOWED),
+    errno.ENAMETOOLONG: "give a path with shorter names",
+}
+"""What to do about what the operating system says, by its number."""

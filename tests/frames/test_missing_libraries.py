@@ -78,7 +78,9 @@ def test_what_is_missing(how, extra, library, world, monkeypatch):
     job = world.start()
     asked = len(world.sandbox.requests)
     monkeypatch.setitem(sys.modules, library, None)
-    install = rf'^{library} is not installed: install it with  pip install "khoros_analytics\[{extra}\]"$'
+    install = (
+        rf'^{library} is not installed: install it with  pip install "khoros_analytics\[{extra}\]"\nThe export: job '
+    )
     with pytest.raises(ImportError, match=install) as caught:
         getattr(job, how)(*(["export.parquet"] if how == "to_parquet" else []))
     assert caught.value.name == library
@@ -106,7 +108,7 @@ def test_what_readers_miss(read, extra, library, files, monkeypatch):
 @pytest.mark.parametrize(
     ("library", "url", "hint"),
     [
-        ("fsspec", "s3://bucket/x.parquet", r'^fsspec is not installed: .*"khoros_analytics\[fsspec\]"$'),
+        ("fsspec", "s3://bucket/x.parquet", r'^fsspec is not installed: .*"khoros_analytics\[fsspec\]"\n'),
         ("gcsfs", "gs://bucket/x.parquet", "^Please install gcsfs"),
     ],
 )

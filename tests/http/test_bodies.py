@@ -69,7 +69,7 @@ def test_a_file_that_never_comes_whole(run, folder, format):
     at = open_quote(content) if format == "csv" else len(content) // 2
     world.sandbox.fail("file", faults.EarlyEnd(at), times=None)
 
-    with pytest.raises(IncompleteDownloadError, match=rf"3 times after {at:,} bytes.*accept_unverified"):
+    with pytest.raises(IncompleteDownloadError, match=rf"(?s)3 times after {at:,} bytes.*accept_unverified"):
         job.download(folder)
 
     assert len([record for record in world.of("file") if record.status == 200]) <= 4

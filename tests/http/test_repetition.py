@@ -178,7 +178,7 @@ def test_an_http_status_is_in_the_error(api, connect):
         connect().teams()
 
     assert (caught.value.status_code, caught.value.retry_after) == (429, 7)
-    assert len(str(caught.value)) < 500
+    assert len(str(caught.value).partition("\n")[0]) < 500
 
 
 @pytest.mark.parametrize("retries", [0, 1, 3, 7])

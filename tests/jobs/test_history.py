@@ -242,7 +242,9 @@ ENDS = {
 
 @pytest.mark.parametrize(("error", "end"), ENDS.items(), ids=lambda value: getattr(value, "__name__", ""))
 def test_errors_of_a_job(run, folder, error, end):
-    """Every error of a job or its file ends with a short form of the history, once, and carries the live job."""
+    """Every error of a job or its file carries the live job, and ends with a short form of the history, once; what was
+    asked of the server says nothing about a place on disk.
+    """
     world = run(max_bytes=10 * PIECE, retries=1)
     job = world.start()
     end(world, folder)
@@ -255,11 +257,11 @@ def test_errors_of_a_job(run, folder, error, end):
 
     text = str(caught.value)
     assert type(caught.value) is error
-    assert text.count(HISTORY) == 1
     first, _, story = text.partition(HISTORY)
     assert first.strip()
-    assert f"{len(job.history)} requests" in story
-    assert str(job.history[-1]) in story
+    assert text.count(HISTORY) == (not issubclass(error, TargetError))
+    assert not story or f"{len(job.history)} requests" in story
+    assert not story or str(job.history[-1]) in story
     assert caught.value.job is job
     assert isinstance(job.refresh().status.state, str)
 
@@ -274,7 +276,7 @@ def test_the_story_is_short(run):
         job.wait(timeout=3000)
 
     assert len(job.history) > 20
-    assert len(str(caught.value)) < 1000
+    assert len(str(caught.value).replace(job.token, "")) < 1000
 
 
 def test_errors_in_threads(run, folder):

@@ -72,7 +72,7 @@ def test_the_pauses_of_an_outage(world):
     job = world.start()
     world.sandbox.fail("status", faults.Reset(), times=None)
 
-    with pytest.raises(JobTimeoutError, match=r"the last attempt ended so: .*; the export goes on: wait"):
+    with pytest.raises(JobTimeoutError, match=r"(?s)the last attempt ended so: .*it goes on, .*client\.job\("):
         job.wait(timeout=6 * 3600)
 
     pauses = [attempt.waited for attempt in job.history if "repetition" in attempt.reason]
@@ -153,7 +153,9 @@ def test_signs_of_life(run, caplog):
     assert sum("still running after" in text for text in found) == 4  # 10, 20, 40 and 80 minutes
     assert any("still running after 10 min" in text for text in found)
     assert any("ready after 120 min" in text for text in found)
-    assert any(f"saved as {path}, {path.stat().st_size:,} bytes in" in text for text in found)
+    assert any(
+        "saved, " in text and f"{path.stat().st_size:,} bytes in" in text and text.endswith(str(path)) for text in found
+    )
     assert all(record.khoros_job == job.workflow_id for record in lines(caplog, logging.INFO))
 
 
@@ -164,3 +166,20 @@ def test_each_request_is_a_line_for_those_who_debug(world, caplog, folder):
     found = [record.getMessage() for record in lines(caplog, logging.DEBUG)]
     assert [text.split(": ")[-1].split(" after")[0] for text in found] == ["HTTP 200"] * 3
     assert not any("companyKey" in text or "Signature" in text for text in found)
+
+
+@pytest.mark.parametrize(
+    ("state", "said"), [("PAUSED", ["PAUSED"]), ("RUNNING", []), ("CLOSED", [])], ids=["unknown", "running", "closed"]
+)
+def test_unknown_states_are_logged(world, caplog, state, said):
+    """A state that nobody documents is logged with the job each time it comes; a known one is not news."""
+    job = world.start()
+    world.sandbox.fail("status", faults.JobState(state, ""))
+    job.refresh()
+
+    found = lines(caplog, logging.WARNING)
+    assert [text for text in said if f"{text!r}, which is not documented" in found[0].getMessage()] == said
+    assert [(record.khoros_job, record.khoros_report) for record in found] == [(job.workflow_id, "conversation")] * len(
+        said
+    )
+    assert all(job.workflow_id in record.getMessage() for record in found)
