@@ -189,7 +189,10 @@ class _WatchedConnection:
 
     def putrequest(self, method: str, url: str, *arguments: Any, **options: Any) -> None:
         """Begin the request."""
+        watchdog = _current_watchdog()
         self.target = url.encode("latin-1")
+        if watchdog and watchdog.path and watchdog.head is None and url.startswith("/"):
+            url = watchdog.path.reveal()
         super().putrequest(method, url, *arguments, **options)  # type: ignore[misc]  # urllib3's, as above
 
     def getresponse(self) -> Any:

@@ -13,6 +13,7 @@ from .._frames.pandas_frame import DtypeBackend, check_backend
 from .._frames.parquet import write_parquet
 from .._frames.read import batches, check_rows, require, to_arrow, to_pandas, to_polars
 from .._rows.read import primed, read_rows
+from .._secrecy import Hidden
 from .._storage.destination import open_destination
 from ..errors import FailedJob
 from .file import JobFile, TemporaryFile
@@ -229,13 +230,15 @@ class ReadMethods:
             >>> client.author("2019-02-01", "2019-02-02").to_parquet("authors.parquet").name
             'authors.parquet'
         """
+        options = Hidden(storage_options)  # it may hold credentials, which a traceback with variables would show
+        del storage_options
         with self._errors_about_this():
             require("arrow")
             hints = parse_types(types, self._remote.request.report.name)
             checked("overwrite", as_flag, overwrite)
             deadline = self._remote.deadline(timeout)
             destination = open_destination(
-                path, self._file.name("parquet"), overwrite=overwrite, storage_options=storage_options
+                path, self._file.name("parquet"), overwrite=overwrite, storage_options=options.reveal()
             )
             file = self._file.export_file(self._file.path(deadline), hints)
             write_parquet(file, destination, self._file.metadata())

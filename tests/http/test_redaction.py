@@ -1,9 +1,11 @@
 """Secrets do not get into texts, in whatever spelling they travel."""
 
 import base64
+import json
 import logging
 import string
 import threading
+import unicodedata
 from urllib.parse import quote, quote_plus
 
 import pytest
@@ -160,3 +162,48 @@ def test_paths_of_file_hosts(urllib3_log, caplog):
         urllib3_log.debug('"%s %s HTTP/1.1" %s', "GET", "/hush/a?b=1", 200)
     urllib3_log.debug('"%s %s HTTP/1.1" %s', "GET", "/a?b=1", 200)
     assert caplog.messages == ['"GET *** HTTP/1.1" 200', '"GET /a?b=1 HTTP/1.1" 200']
+
+
+# ---- in whatever spelling a server echoes it
+
+
+ECHOES = {
+    "twice in a path": lambda text: quote(quote(text, safe=""), safe=""),
+    "every character": lambda text: "".join(f"%{byte:02X}" for byte in text.encode()),
+    "in Latin-1": lambda text: quote(text.encode("latin-1"), safe=""),
+    "in JSON": lambda text: "".join(f"\\u{ord(one):04x}" for one in text),
+    "in JSON, in JSON": lambda text: json.dumps(json.dumps(text))[3:-3],
+    "slashes in JSON": lambda text: json.dumps(text)[1:-1].replace("/", "\\/"),
+    "in HTML": lambda text: "".join(f"&#{ord(one)};" for one in text),
+    "in HTML, hexadecimal": lambda text: "".join(f"&#x{ord(one):X};" for one in text),
+    "in HTML, by name": lambda text: text.replace("&", "&amp;").replace("\u00f6", "&ouml;"),
+    "misread": lambda text: text.encode().decode("latin-1"),
+    "in ASCII": lambda text: text.encode("ascii", "replace").decode(),
+    "misread as UTF-8": lambda text: text.encode("latin-1").decode("utf-8", "replace"),
+    "decomposed": lambda text: unicodedata.normalize("NFD", text),
+    "in capital letters": str.upper,
+    "in base64, in the middle": lambda text: base64_of(f"anybody:{text}"),
+    "in base64, percent-encoded": lambda text: quote(base64_of(text), safe=""),
+    "in hexadecimal": lambda text: text.encode().hex(),
+    "in source code": ascii,
+}
+
+
+@pytest.mark.parametrize("how", ECHOES)
+def test_echoes(how):
+    """What servers echo may be encoded again, wrongly, or more than it has to be."""
+    echo = ECHOES[how](KEY).strip("'")
+    shown = Redactor([KEY])(f"<{echo}>")
+    assert "***" in shown
+    assert len(shown) <= len("<***>") + (16 if "middle" in how else 0)
+
+
+def test_long_urls():
+    """The query of a URL is hidden however long its path is."""
+    assert "hush" not in Redactor([])(f"https://x.example/{'a/' * 4000}?Signature=hush")
+
+
+def test_what_a_storage_echoes():
+    """S3 quotes the token and the signature that it was asked with."""
+    text = "<Code>ExpiredToken</Code><Message>The token has expired.</Message><Token-0>FwoGZXIv</Token-0>"
+    assert Redactor([])(text) == text.replace("FwoGZXIv", "***")

@@ -607,3 +607,17 @@ def test_junk_for_a_report(name):
     """Whatever is given for a report's name, it is found or a ParameterError."""
     with suppress(ParameterError):
         assert find_report(name).name == name
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("companykey", "CompanyKey", "COMPANY_KEY", " company key ", "company-key", "company%4bey", "\uff43ompanyKey"),
+        *("companyKey[]", "password", "Authorization", "analyticsAccessToken", "access_token", "token", "api-key"),
+    ],
+)
+def test_credentials_in_other_letters(name):
+    """The name of a credential is refused in whatever letters: tokens, journals and files would hold its value."""
+    with pytest.raises(ParameterError, match="is a credential") as caught:
+        encode(REPORTS["conversation"], "2019-02-01", "2019-02-02", {"extra": {name: "CANARY"}})
+    assert "CANARY" not in str(caught.value)

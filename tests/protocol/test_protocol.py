@@ -667,3 +667,14 @@ def test_attempts_for_people():
     at = datetime(2019, 5, 1, 12, 0, 5, tzinfo=UTC)
     assert str(Attempt(at, "status", "HTTP 200", 0.5)) == "12:00:05 status: HTTP 200"
     assert str(Attempt(at, "create", "HTTP 429", 12.34, "quota")) == "12:00:05 create after 12.3 s (quota): HTTP 429"
+
+
+@pytest.mark.parametrize("before", [0, 190, 8178, 8191, 24570, 32760, 65530])
+@pytest.mark.parametrize("filler", [" ", "x", "\u00e4"])
+@pytest.mark.parametrize("encoding", ["utf-8", "latin-1", "utf-16"])
+def test_a_secret_at_any_cut(before, filler, encoding):
+    """Wherever the body of an error is cut, no beginning of a secret is left over."""
+    for cut in range(0, 12, 3):
+        body = (filler * (before - cut) + PASSWORD + filler * 100).encode(encoding)
+        shown = Reply(500, body, None, REDACTOR).excerpt()
+        assert PASSWORD[:3] not in shown
