@@ -95,8 +95,9 @@ class JobFile:
                 self._saved[saved.path] = saved
                 self._remote.recorder.saved(saved)
                 took = self._remote.age() - began
+                place = str(target).encode("utf-8", "backslashreplace").decode()  # a log in UTF-8 takes no other name
                 self._remote.log.info(
-                    "%s: saved, %s in %.1f s, as %s", self._remote.subject, _size(saved.size), took, target
+                    "%s: saved, %s in %.1f s, as %s", self._remote.subject, _size(saved.size), took, place
                 )
         return target
 

@@ -71,7 +71,7 @@ class PartialFile:
                 view = view[self.file.write(view) :]
             self.size += len(data)
         with suppress(OSError):  # the next one goes on from an earlier byte
-            self._save_note()
+            self._update_note()
 
     def check(self) -> None:
         """Raise a TargetError where somebody else has changed, replaced or removed it."""
@@ -131,19 +131,19 @@ class PartialFile:
 
     def _save_note(self) -> None:
         found = os.fstat(self.file.fileno())
-        self._note.write(
-            {
-                "validator": self.validator,
-                "total": self.total,
-                "named": self.named,
-                "announced": self.announced,
-                "owner": self.owner,
-                "boot": boot_id(),
-                "file": [found.st_dev, found.st_ino],
-                "size": self.size,
-                "modified": found.st_mtime_ns,
-            }
-        )
+        noted = {
+            "validator": self.validator,
+            "total": self.total,
+            "named": self.named,
+            "announced": self.announced,
+            "owner": self.owner,
+            "boot": boot_id(),
+            "file": [found.st_dev, found.st_ino],
+        }
+        self._note.write(noted, self.size, found.st_mtime_ns)
+
+    def _update_note(self) -> None:
+        self._note.update(self.size, os.fstat(self.file.fileno()).st_mtime_ns)
 
     def recall(self) -> int:
         """Return how many bytes of an earlier try can be built upon, and position the file behind them."""
@@ -179,7 +179,7 @@ class PartialFile:
             # A time of our own: a network file system changes its own when it gets around to writing.
             now = os.fstat(self.file.fileno()).st_mtime_ns
             os.utime(self.file.fileno(), ns=(now, now))
-            self._save_note()
+            self._update_note()
 
     def discard(self) -> None:
         """Remove it and its note, but not what somebody else has put in its place by then."""
