@@ -8,6 +8,22 @@ from ._version import __version__ as __version__
 # Every public name and its home; `nox -s generate` writes the imports below from this list. A name is loaded when it is
 # first used: a program that only waits, fails, or prints its own help does not pay for all of them.
 _HOMES = {
+    "._backfill.plan": (
+        "Plan",
+        "PlannedWindow",
+        "WindowState",
+    ),
+    "._backfill.reading": (
+        "Dataset",
+        "LandedWindow",
+        "open_dataset",
+        "read_dataset",
+    ),
+    "._backfill.result": (
+        "BackfillProgress",
+        "BackfillResult",
+        "WindowFailure",
+    ),
     "._client.client": ("Client",),
     "._client.report_methods": ("Metrics",),
     "._clock": ("Clock",),
@@ -59,6 +75,16 @@ _MODULES = ("errors", "reports", "times")
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
 
 if TYPE_CHECKING:
+    from ._backfill.plan import Plan as Plan
+    from ._backfill.plan import PlannedWindow as PlannedWindow
+    from ._backfill.plan import WindowState as WindowState
+    from ._backfill.reading import Dataset as Dataset
+    from ._backfill.reading import LandedWindow as LandedWindow
+    from ._backfill.reading import open_dataset as open_dataset
+    from ._backfill.reading import read_dataset as read_dataset
+    from ._backfill.result import BackfillProgress as BackfillProgress
+    from ._backfill.result import BackfillResult as BackfillResult
+    from ._backfill.result import WindowFailure as WindowFailure
     from ._client.client import Client as Client
     from ._client.report_methods import Metrics as Metrics
     from ._clock import Clock as Clock

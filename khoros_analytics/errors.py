@@ -104,6 +104,7 @@ class KhorosError(Exception):
             the same, False when it certainly did not. None for every other call.
         job: The job that the error is about, or None when there is none.
         advice: What to do, where this error knows more about that than its class; an empty text otherwise.
+        result: For an error that ended a backfill: what had landed by then. None otherwise.
     """
 
     def __init__(
@@ -118,6 +119,7 @@ class KhorosError(Exception):
         self.job = job
         self.may_have_started = may_have_started
         self.advice = advice
+        self.result: object | None = None
 
     def add_subject(self, text: str) -> None:
         """Say in the message what it is about, unless it does already.

@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import logging
 import os
 import select
 import signal
@@ -326,3 +327,56 @@ def until() -> Callable[..., None]:
             time.sleep(0.005)
 
     return wait
+
+
+# --- object storage ------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="session")
+def storage():
+    """A stand-in for S3."""
+    from moto.server import ThreadedMotoServer  # noqa: PLC0415 - seconds, for few tests
+
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0)
+    server.start()
+    host, port = server.get_host_and_port()
+    yield f"http://{host}:{port}"
+    server.stop()
+
+
+class Bucket:
+    """A bucket of its own for each test, and what tests ask of it."""
+
+    def __init__(self, endpoint) -> None:
+        import boto3  # noqa: PLC0415 - the same
+
+        self.options = {"endpoint_url": endpoint, "key": "test", "secret": "test", "default_block_size": 5 << 20}
+        self.name = f"exports-{os.urandom(4).hex()}"
+        self.client = boto3.client("s3", endpoint_url=endpoint, aws_access_key_id="test", aws_secret_access_key="test")
+        self.client.create_bucket(Bucket=self.name)
+
+    def objects(self):
+        """Return the names of what is there."""
+        return [found["Key"] for found in self.client.list_objects_v2(Bucket=self.name).get("Contents", [])]
+
+    def uploads(self):
+        """Return what was begun and neither finished nor given up: it would cost money for ever."""
+        return self.client.list_multipart_uploads(Bucket=self.name).get("Uploads", [])
+
+    def read(self, name):
+        """Return an object as a table."""
+        import pyarrow as pa  # noqa: PLC0415 - the same
+        from pyarrow import parquet  # noqa: PLC0415
+
+        content = self.client.get_object(Bucket=self.name, Key=name)["Body"].read()
+        return parquet.read_table(pa.BufferReader(content)).replace_schema_metadata(None)
+
+
+@pytest.fixture
+def bucket(storage, monkeypatch):
+    """An empty bucket."""
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+    found = Bucket(storage)
+    yield found
+    found.client.close()

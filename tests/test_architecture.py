@@ -22,11 +22,13 @@ ROOMS = {
     "_storage": (),
     "_protocol": (),
     "_rows": (),
+    "_display": (),
     "_http": ("_protocol", "_storage"),
     "_frames": ("_rows", "_storage"),
-    "_journal": ("_protocol", "_storage"),
+    "_journal": ("_protocol", "_storage", "_display"),
     "_jobs": ("_http", "_journal", "_frames", "_rows", "_storage", "_protocol"),
-    "_client": ("_jobs", "_journal", "_http", "_protocol"),
+    "_backfill": ("_jobs", "_journal", "_frames", "_storage", "_protocol", "_display"),
+    "_client": ("_backfill", "_jobs", "_journal", "_http", "_protocol"),
 }
 
 # The sandbox stands apart: of the package it imports these two, and inside it each part only those to its left.
@@ -63,8 +65,8 @@ THIRD_PARTIES = {
     "werkzeug": {"sandbox"},
 }
 OPTIONAL = {"fsspec", "keyring", "numpy", "orjson", "pandas", "polars", "pyarrow", "werkzeug"}
-# A type checker has to be told what the methods of a job return.
-ANNOTATED_IN = {"_jobs"}
+# A type checker has to be told what the methods of a job and of a dataset return.
+ANNOTATED_IN = {"_jobs", "_backfill"}
 READS_THE_TIME = {"now", "utcnow", "today"}
 
 # Run by its path and imported by nobody: it writes one of the modules.

@@ -11,7 +11,16 @@ import yaml
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
-from khoros_analytics.times import Window, from_epoch_ms, make_window, parse_moment, parse_zone
+from khoros_analytics.times import (
+    Window,
+    from_epoch_ms,
+    make_window,
+    parse_moment,
+    parse_span,
+    parse_step,
+    parse_zone,
+    windows,
+)
 
 FACTS = yaml.safe_load((Path(__file__).parent / "facts" / "analytics-reports.yaml").read_text(encoding="utf-8"))
 TRAPS = " ".join(FACTS["traps_in_the_vendor_material"])
@@ -366,3 +375,117 @@ def test_trap_start_after_end():
     assert "(1470614400000 > 1461104100000)" in TRAPS
     with pytest.raises(ValueError, match=r"start \(2016-08-08\) is after end \(2016-04-19 22:15\); swap them"):
         make_window(1470614400000, 1461104100000, UTC_ZONE)
+
+
+def bounds(cut):
+    """The moments at which windows meet, as local times."""
+    return [f"{window.start:%Y-%m-%dT%H:%M}" for window in cut] + [f"{cut[-1].end:%Y-%m-%dT%H:%M}"]
+
+
+EVERY = [
+    "1 day",
+    "6 hours",
+    "1 week",
+    "1 month",
+    "2 quarters",
+    "year",
+    timedelta(days=3),
+    timedelta(hours=5, seconds=7),
+]
+
+
+@given(start=days, length=st.integers(1, 800), every=st.sampled_from(EVERY), zone=zones)
+def test_windows_cover_a_range_once(start, length, every, zone):
+    """Windows begin at the start, end at the end, and each begins where the one before ends."""
+    assume(zone.key is not None)
+    end = start + timedelta(days=length)
+    assume(end < LAST_DAY)
+    cut = windows(start, end, every, timezone=zone)
+    assert (cut[0].start_ms, cut[-1].end_ms) == (parse_moment(start, zone), parse_moment(end, zone))
+    assert all(before.end_ms == after.start_ms for before, after in pairwise(cut))
+    assert all(window.start_ms < window.end_ms for window in cut)
+
+
+@given(start=days, length=st.integers(1, 100), zone=zones)
+def test_days_begin_where_the_calendar_says(start, length, zone):
+    """Windows of one day are the days of the zone's calendar, however many hours they have."""
+    assume(zone.key is not None)
+    end = start + timedelta(days=length)
+    assume(end < LAST_DAY)
+    firsts = {parse_moment(start + timedelta(days=day), zone) for day in range(length)}
+    assert {window.start_ms for window in windows(start, end, "1 day", timezone=zone)} == firsts - {
+        parse_moment(end, zone)
+    }
+
+
+def test_days_when_clocks_change():
+    """A day has 23 or 25 hours where clocks change; 24 hours are 24 hours."""
+    assert [window.length for window in windows("2019-03-31", "2019-04-01", "1 day", timezone=BERLIN)] == [
+        timedelta(hours=23)
+    ]
+    assert [window.length for window in windows("2019-10-27", "2019-10-28", "1 day", timezone=BERLIN)] == [
+        timedelta(hours=25)
+    ]
+    assert bounds(windows("2019-03-31", "2019-04-02", "24 hours", timezone=BERLIN)) == [
+        "2019-03-31T00:00",
+        "2019-04-01T01:00",
+        "2019-04-02T00:00",
+    ]
+
+
+def test_months_keep_the_day_of_the_start():
+    """A month that lacks the day of the start ends on its last day, and the next one has the day again."""
+    assert bounds(windows("2020-01-31", "2020-05-15", "1 month")) == [
+        "2020-01-31T00:00",
+        "2020-02-29T00:00",
+        "2020-03-31T00:00",
+        "2020-04-30T00:00",
+        "2020-05-15T00:00",
+    ]
+
+
+def test_a_day_that_a_zone_skipped():
+    """A day that a zone never had is no window."""
+    samoa = windows("2011-12-29", "2012-01-01", "1 day", timezone="Pacific/Apia")
+    assert bounds(samoa) == ["2011-12-29T00:00", "2011-12-31T00:00", "2012-01-01T00:00"]
+
+
+@pytest.mark.parametrize(
+    "every",
+    ["", "day 1", "0 days", "-1 day", "1.5 days", "1 fortnight", 5, None, timedelta(), timedelta(days=-1), "٣ days"],
+)
+def test_no_length_of_windows(every):
+    """What is not a length of windows is named, and what one looks like is said."""
+    with pytest.raises(ValueError, match="is not a length of windows; give a text such as '6 hours'"):
+        windows("2019-01-01", "2019-02-01", every)
+
+
+def test_too_many_windows():
+    """A range of more than a million windows is refused before it fills the memory."""
+    with pytest.raises(ValueError, match=r"has 29,\d+,\d+ windows of 0:01:00; give longer ones"):
+        windows("1970-01-01", "2026-01-01", "1 minute")
+
+
+@pytest.mark.parametrize(
+    ("every", "text"),
+    [("1 month", "1 month"), ("2 weeks", "14 days"), ("90 minutes", "1:30:00"), ("1 year", "12 months")],
+)
+def test_steps_as_text(every, text):
+    """A step reads as people write it."""
+    assert str(parse_step(every)) == text
+
+
+@pytest.mark.parametrize(
+    ("given", "hours"),
+    [("12 hours", 12), ("1.5 days", 36), ("week", 168), (timedelta(hours=3), 3), ("30 Minutes", 0.5)],
+)
+def test_spans(given, hours):
+    """A stretch of time has fixed hours, whatever the calendar says."""
+    assert parse_span(given) == timedelta(hours=hours)
+
+
+@pytest.mark.parametrize("given", ["1 month", "soon", 7, timedelta(), timedelta(days=-1)])
+def test_no_spans(given):
+    """A month is no stretch of time of a fixed length, and nothing is not above 0."""
+    with pytest.raises(ValueError, match="is not a stretch of time"):
+        parse_span(given)

@@ -1,7 +1,6 @@
 """The settings of a client: checked once, frozen, and all that a pickle of it holds."""
 
 import os
-import re
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
@@ -16,7 +15,7 @@ from .._protocol.urls import BaseUrl
 from .._secrecy import Hidden
 from ..errors import ConfigurationError
 from ..reports import BASE_URLS
-from ..times import parse_zone
+from ..times import parse_span, parse_zone
 
 __all__ = ["Settings", "check_session", "choose_url"]
 
@@ -71,20 +70,11 @@ def _absolute(path: Any) -> str:
         raise ConfigurationError(f"journal: {path!r} is not a path that can be used: {error}") from None
 
 
-_SPAN = re.compile(r"\s*(\d{1,6}(?:\.\d{1,6})?)\s*(minute|hour|day|week)s?\s*", re.ASCII | re.IGNORECASE)
-
-
-def _as_span(value: object) -> timedelta:
-    """Return a stretch of time; a ValueError for anything else."""
-    span = value
-    if isinstance(value, str) and (found := _SPAN.fullmatch(value)):
-        span = timedelta(**{f"{found[2].lower()}s": float(found[1])})
-    if not isinstance(span, timedelta) or span <= timedelta():
-        raise ValueError(
-            f"{value!r} is not a stretch of time; give a text such as '90 days' or '12 hours', a timedelta, or None "
-            "for ever"
-        )
-    return span
+def _as_span(value: Any) -> timedelta:
+    try:
+        return parse_span(value)
+    except ValueError as error:
+        raise ValueError(f"{error}, or None for ever") from None
 
 
 @frozen(kw_only=True)

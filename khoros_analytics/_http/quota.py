@@ -6,13 +6,14 @@ import os
 import threading
 import weakref
 from collections import deque
+from typing import Protocol
 
-from attrs import define, field
+from attrs import define, field, frozen
 
 from .._clock import GRAIN, Clock, Deadline
 from ..errors import JobTimeoutError
 
-__all__ = ["Quota", "Share", "quota_for"]
+__all__ = ["Quota", "Room", "Share", "SharedCount", "quota_for"]
 
 log = logging.getLogger("khoros_analytics")
 
@@ -35,6 +36,35 @@ _MAX_REQUEST = 900.0  # and no answer takes longer than this to begin
 _MIN_LOGGED_PAUSE = 1.0
 
 
+@frozen
+class Room:
+    """How much of a quota is free.
+
+    Attributes:
+        seconds: How long until one more request may start.
+        spare: The part of the window's requests that is unused, from 0 to 1.
+    """
+
+    seconds: float
+    spare: float
+
+
+class SharedCount(Protocol):
+    """A count of requests that other processes add to as well."""
+
+    def take(self, limit: int) -> tuple[float, str]:
+        """Count one more request where there is room, and return 0 and its mark; else how many seconds to wait."""
+        ...
+
+    def answered(self, mark: str) -> None:
+        """Note that the answer to a request has begun, or never will."""
+        ...
+
+    def leave(self) -> None:
+        """Give up the place in the queue of processes."""
+        ...
+
+
 class Share:
     """One client's part in the quota of its account.
 
@@ -46,11 +76,18 @@ class Share:
     def __init__(self, quota: "Quota", limit: int) -> None:
         self.quota = quota
         self.limit = limit
+        self.requests = 0
+
+    def room(self) -> Room:
+        """Return how much of the account's quota is free."""
+        return self.quota.room()
 
     def acquire(self, deadline: Deadline) -> float:
         """Wait until one more request may start; return the seconds that it took. Then :meth:`release` must follow."""
         self.quota.add(self)
-        return self.quota.acquire(deadline)
+        waited = self.quota.acquire(deadline)
+        self.requests += 1
+        return waited
 
     def release(self, status_code: int | None = None, retry_after: float | None = None) -> None:
         """Note how the answer to the request has begun, or that it never will."""
@@ -80,14 +117,18 @@ class Quota:
 
     Args:
         clock: Whose time counts.
+        shared: The count of all processes, or None where this one counts alone.
     """
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: Clock, shared: SharedCount | None = None) -> None:
         self._clock = clock
+        self.shared = shared
         self._lock = threading.Lock()
         self._shares: weakref.WeakSet[Share] = weakref.WeakSet()
         self._queue: dict[int, _Turn] = {}
-        self._under_way: list[tuple[int, float]] = []
+        self._under_way: list[
+            tuple[int, float, str]
+        ] = []  # the thread, when it began, and its mark in the shared count
         self._done: deque[float] = deque()
         self._refusals = 0  # in a row
         self._refused_at = self._paused_until = -math.inf
@@ -131,16 +172,31 @@ class Quota:
             with self._lock:
                 self._queue.pop(ticket, None)
                 self._wake_first()
+            if self.shared is not None and not self._queue:
+                self.shared.leave()
             raise
         return self._clock.monotonic() - started
 
+    def room(self) -> Room:
+        """Return how much of the quota is free, without a place in the queue."""
+        with self._lock:
+            self._forget_old()
+            now, limit = self._clock.monotonic(), self._lowest()
+            counted = len(self._under_way) + len(self._done)
+            too_many = counted + len(self._queue) + 1 - limit
+            wait = max(0.0, self._paused_until - now)
+            if too_many > 0:
+                oldest = self._done[min(too_many, len(self._done)) - 1] if self._done else now
+                wait = max(wait, oldest + WINDOW - now if self._done else _MAX_SLEEP)
+            return Room(wait, max(0.0, 1 - counted / limit))
+
     def release(self, status_code: int | None = None, retry_after: float | None = None) -> None:
         """Note how the answer to this thread's request has begun, or that it never will."""
-        thread, began, warning = threading.get_ident(), self._clock.monotonic(), ""
+        thread, began, mark, warning = threading.get_ident(), self._clock.monotonic(), "", ""
         with self._lock:
             for place in reversed(range(len(self._under_way))):
                 if self._under_way[place][0] == thread:
-                    _, began = self._under_way.pop(place)
+                    _, began, mark = self._under_way.pop(place)
                     break
             # Also one that was forgotten meanwhile, since the machine slept in the middle of it: it was made only now.
             self._done.append(self._clock.monotonic())
@@ -149,6 +205,8 @@ class Quota:
             elif status_code is not None:
                 self._refusals = 0
             self._wake_first()
+        if self.shared is not None and mark:
+            self.shared.answered(mark)
         if warning:
             log.warning("%s", warning)
 
@@ -216,8 +274,11 @@ class Quota:
                 return math.inf if too_many > len(self._done) else max(GRAIN, self._done[too_many - 1] + WINDOW - now)
             if ahead or self._asks_alone(now):
                 return math.inf
+            wait, mark = (0.0, "") if self.shared is None else self.shared.take(self._lowest())
+            if wait > 0:
+                return wait
             del self._queue[ticket]
-            self._under_way.append((ticket, now))
+            self._under_way.append((ticket, now, mark))
             self._wake_first()
             return 0.0
 
@@ -229,7 +290,9 @@ class Quota:
 
     def _asks_alone(self, now: float) -> bool:
         """Return whether one request finds out, after a refusal, whether there is room again."""
-        return self._refusals > 0 and any(max(self._refused_at, now - WINDOW) <= began for _, began in self._under_way)
+        return self._refusals > 0 and any(
+            max(self._refused_at, now - WINDOW) <= began for _, began, _ in self._under_way
+        )
 
     def _limit(self) -> int:
         with self._lock:
@@ -250,7 +313,7 @@ class Quota:
         now = self._clock.monotonic()
         while self._done and self._done[0] + WINDOW <= now:
             self._done.popleft()
-        self._under_way = [(thread, since) for thread, since in self._under_way if since + _MAX_REQUEST > now]
+        self._under_way = [each for each in self._under_way if each[1] + _MAX_REQUEST > now]
         for ticket in [ticket for ticket, turn in self._queue.items() if turn.seen + _MAX_SILENCE <= now]:
             del self._queue[ticket]
             self._wake_first()
@@ -262,8 +325,8 @@ _quotas: _Quotas = {}
 _quotas_lock = threading.Lock()
 
 
-def quota_for(account: str, clock: Clock, limit: int) -> Share:
-    """Take part in the quota of an account.
+def quota_for(account: str, clock: Clock, limit: int, shared: SharedCount | None = None) -> Share:
+    """Take part in the quota of an account; where a client brings a count of all processes, its quota uses that.
 
     All clocks that show the machine's time are one; what happens on any other clock has nothing to do with that.
     """
@@ -272,4 +335,6 @@ def quota_for(account: str, clock: Clock, limit: int) -> Share:
     with _quotas_lock:
         for idle in [name for name, quota in quotas.items() if quota.idle()]:
             del quotas[idle]
-        return quotas.setdefault(account, Quota(clock)).share(limit)
+        quota = quotas.setdefault(account, Quota(clock))
+        quota.shared = quota.shared or shared
+        return quota.share(limit)

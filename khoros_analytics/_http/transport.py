@@ -17,6 +17,7 @@ from .._clock import Clock, Deadline
 from .._protocol.advice import for_connection
 from .._protocol.encoding import Pairs
 from .._protocol.messages import Call, Phase, Reply
+from .._protocol.replies import raise_for_status
 from .._protocol.urls import STARS, BaseUrl, Target
 from .._secrecy import Hidden, emptied_frames, unfinished
 from .._version import __version__
@@ -44,7 +45,7 @@ from .connections import (
 from .credentials import Credentials
 from .framing import FramingError
 from .history import History
-from .quota import Share
+from .quota import Room, Share
 from .redaction import redact_urllib3_logs
 from .response import StreamedResponse, body_of, retry_after_of
 from .retry import FailuresInARow, repeat
@@ -118,15 +119,51 @@ class Transport:
                     f"{subject}: {name} holds the password or the company key, which the client sends by itself"
                 )
 
+    def leads_to(self, call: Call, deadline: Deadline, history: History) -> str | None:
+        """Return the address elsewhere at which the API says that a file is; None where it sends the file itself."""
+        if not call.target.is_api:
+            return call.target.url
+        with self._session_for(call) as session:
+            response, target = self._follow(session, call, deadline, history, leave_home=False)
+            if not target.is_api:
+                return target.url
+            with self._as_stream(call, response, target, deadline).open() as stream:
+                if not 200 <= stream.status_code < 300:
+                    raise_for_status(call, stream.read_reply())
+        return None
+
+    def count_one(self, deadline: Deadline) -> None:
+        """Count a request that another process is about to make."""
+        self._share.acquire(deadline)
+        self._share.release()
+
+    def room(self) -> Room:
+        """Return how much of the quota is free."""
+        return self._share.room()
+
+    @property
+    def requests_made(self) -> int:
+        """How many requests of the quota this client has made."""
+        return self._share.requests
+
     def deadline(self, seconds: float) -> Deadline:
         """Return a deadline on this transport's clock."""
         return Deadline(self.clock, seconds)
 
-    def send(self, call: Call, parse: Callable[[Reply], T], deadline: Deadline | None, history: History) -> T:
+    def send(
+        self,
+        call: Call,
+        parse: Callable[[Reply], T],
+        deadline: Deadline | None,
+        history: History,
+        *,
+        retries: int | None = None,
+    ) -> T:
         """Send a call, with repetitions where its phase allows them, and return what ``parse`` makes of the answer.
 
         With a deadline it goes on through every outage until then; without one it is given ``request_deadline`` seconds
-        and ``retries`` repetitions. A single attempt never takes longer than ``request_deadline``.
+        and ``retries`` repetitions, those of the client when None. A single attempt never takes longer than
+        ``request_deadline``.
         """
         patient = deadline is not None
         until = deadline or self.deadline(self.request_deadline)
@@ -149,7 +186,7 @@ class Transport:
                 call.phase,
                 sleep=history.sleeper("repetition"),
                 deadline=until,
-                retries=self.retries,
+                retries=self.retries if retries is None else retries,
                 failures=failures,
                 patient=patient,
             )
@@ -210,8 +247,9 @@ class Transport:
         )
 
     def _follow(
-        self, session: Session, call: Call, deadline: Deadline, history: History
+        self, session: Session, call: Call, deadline: Deadline, history: History, *, leave_home: bool = True
     ) -> tuple[requests.Response, Target]:
+        """Follow redirects; without ``leave_home`` only as far as the API's own origin goes."""
         target, seen = call.target, Counter[str | int]()
         for hop in range(MAX_REDIRECTS + 1):
             with self._turn(call, target, deadline, history) as note:
@@ -226,6 +264,8 @@ class Transport:
             seen.update([place, "home"] if target.is_api else [place])
             if seen[place] > 1 or seen["home"] > MAX_REDIRECTS_AT_HOME:
                 raise UnexpectedReplyError(f"{call.place}: the server redirects in a circle, or again and again")
+            if not (target.is_api or leave_home):
+                return response, target
         raise UnexpectedReplyError(f"{call.place}: more than {MAX_REDIRECTS} redirects in a row")
 
     def _redirected(self, call: Call, target: Target, response: requests.Response) -> Target:

@@ -4,7 +4,7 @@ import math
 import threading
 from collections import OrderedDict, deque
 from collections.abc import Callable, Hashable
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from tenacity import RetryCallState, Retrying, retry_if_not_result
 
@@ -34,24 +34,37 @@ T = TypeVar("T")
 
 
 class Durations:
-    """Remembers how long the last exports of each kind took. Safe for threads."""
+    """Remembers how long the last exports of each kind took. Safe for threads.
 
-    def __init__(self) -> None:
+    ``earlier`` knows how many seconds those of a kind took in earlier runs, oldest first; it is asked once a kind.
+    """
+
+    def __init__(self, earlier: Callable[[Any], list[float]] = lambda _: []) -> None:
+        self._earlier = earlier
         self._lock = threading.Lock()
         self._seen: OrderedDict[Hashable, deque[float]] = OrderedDict()
 
     def note(self, kind: Hashable, seconds: float) -> None:
         """Remember how many seconds one took; those of one kind are expected to take similar times."""
         with self._lock:
-            self._seen.setdefault(kind, deque(maxlen=_REMEMBERED)).append(max(seconds, 0.001))
-            self._seen.move_to_end(kind)
-            if len(self._seen) > _MOST_KEYS:
-                self._seen.popitem(last=False)
+            self._of(kind).append(max(seconds, 0.001))
+
+    def seen(self, kind: Hashable) -> list[float]:
+        """Return how many seconds the last ones took, oldest first."""
+        with self._lock:
+            return list(self._of(kind))
+
+    def _of(self, kind: Hashable) -> deque[float]:
+        if kind not in self._seen:
+            self._seen[kind] = deque(self._earlier(kind), maxlen=_REMEMBERED)
+        self._seen.move_to_end(kind)
+        if len(self._seen) > _MOST_KEYS:
+            self._seen.popitem(last=False)
+        return self._seen[kind]
 
     def fastest(self, kind: Hashable) -> float | None:
         """Return how long the fastest of the last ones took, or None where too few are known or they do not agree."""
-        with self._lock:
-            seen = list(self._seen.get(kind, ()))
+        seen = self.seen(kind)
         return min(seen) if len(seen) >= _ENOUGH and _spread(seen) <= _AGREEMENT else None
 
 

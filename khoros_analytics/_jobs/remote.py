@@ -147,14 +147,19 @@ class RemoteJob:
         seconds = checked("timeout", lambda value: as_seconds(value, zero=True), timeout)
         return self.transport.deadline(seconds)
 
-    def poll(self, deadline: Deadline | None) -> Verdict:
-        """Ask for the status once, and remember what the answer says."""
+    def poll(self, deadline: Deadline | None, *, retries: int | None = None) -> Verdict:
+        """Ask for the status once, and remember what the answer says.
+
+        Without a deadline the call is repeated ``retries`` times, as often as the client says when None.
+        """
         self.recorder.catch_up()
         ids = self.identity.created
         known = Created(ids.workflow_id, ids.run_id, status_url=self._status_url)
         call = status_call(self.transport.base, self.subject, known)
         try:
-            status = self.transport.send(call, lambda reply: parse_status(call, reply, ids), deadline, self.history)
+            status = self.transport.send(
+                call, lambda reply: parse_status(call, reply, ids), deadline, self.history, retries=retries
+            )
         except RequestRejectedError as error:
             if error.status_code in (404, 410):
                 self.recorder.expired()
@@ -208,7 +213,7 @@ class RemoteJob:
         if self.status.verdict is not Verdict.FAILED:
             verdict = poll_until(
                 poll,
-                self._is_over,
+                self.is_over,
                 sleep=self.history.sleeper("next poll"),
                 deadline=deadline,
                 age=self.age,
@@ -219,9 +224,10 @@ class RemoteJob:
                 raise JobTimeoutError(
                     f"{self.subject}: not ready after {deadline.seconds:.0f} s, last seen as {self.state()}"
                 )
-        self._raise_failure()
+        self.raise_failure()
 
-    def _is_over(self, verdict: Verdict) -> bool:
+    def is_over(self, verdict: Verdict) -> bool:
+        """Return whether an export will not change any more, for all that is known of it."""
         if verdict is Verdict.UNSETTLED and self._closed_without_file_since is not None:
             return self.age() - self._closed_without_file_since >= CLOSED_WITHOUT_FILE
         return verdict is not Verdict.RUNNING
@@ -230,7 +236,8 @@ class RemoteJob:
         expires = self.expires_at
         return expires is not None and self.transport.clock.time() >= expires.timestamp()
 
-    def _raise_failure(self) -> None:
+    def raise_failure(self) -> None:
+        """Raise a JobFailedError where there will never be a file."""
         if self.status.verdict is Verdict.FAILED:
             why = self.status.reason or "no reason given"
             raise JobFailedError(f"{self.subject}: the server gave the export up ({why})")

@@ -9,7 +9,7 @@ from .._http.history import History
 from .._journal.entries import Claim, Entry, EntryState
 from .._journal.recorder import Recorder
 from .._journal.store import Journal, new_mark
-from .._journal.token import JobIdentity, write_token
+from .._journal.token import JobIdentity, read_token, write_token
 from .._protocol.arguments import ExportRequest
 from .._protocol.calls import create_call
 from .._protocol.messages import Call, Reply
@@ -19,7 +19,7 @@ from ..errors import ConfigurationError, JobTimeoutError, KhorosError
 from .explain import explain_claim, explain_creation
 from .remote import Account, RemoteJob
 
-__all__ = ["reattach", "start_export"]
+__all__ = ["find_job", "start_export"]
 
 log = logging.getLogger("khoros_analytics")
 
@@ -27,12 +27,17 @@ _CLAIM_MARGIN = 60.0  # how much longer than its request a claim holds, in secon
 _CLAIM_PAUSE = 0.2  # how soon to ask again whether another process has started the same export, in seconds
 
 
-def start_export(account: Account, request: ExportRequest, *, fresh: bool = False) -> RemoteJob:
-    """Ask the server for an export, unless the journal knows the same one and ``fresh`` is not set."""
+def start_export(
+    account: Account, request: ExportRequest, *, fresh: bool = False, retries: int | None = None
+) -> RemoteJob:
+    """Ask the server for an export, unless the journal knows the same one and ``fresh`` is not set.
+
+    The call is repeated ``retries`` times where that is safe; as often as the client says when None.
+    """
     if account.journal is None:
-        return _Creation(account, request, Recorder()).run()
+        return _Creation(account, request, Recorder(), retries).run()
     mark = new_mark()
-    creation = _Creation(account, request, Recorder(account.journal, mark, request))
+    creation = _Creation(account, request, Recorder(account.journal, mark, request), retries)
     try:
         claim = _claim(account, account.journal, request, mark, fresh=fresh)
         if claim.found is not None:
@@ -55,6 +60,13 @@ def _warn_of(lost: Entry) -> None:
         f"{datetime.fromtimestamp(lost.claimant.at, UTC):%Y-%m-%d %H:%M:%S} UTC",
         extra={"khoros_report": lost.request.report.name},
     )
+
+
+def find_job(account: Account, token: str) -> RemoteJob:
+    """Return the job of a token, with what the journal knows of it; a ParameterError for one that is damaged."""
+    identity = read_token(token, account.id)
+    entry = account.journal.find(identity) if account.journal else None
+    return reattach(account, entry) if entry else RemoteJob(account, identity)
 
 
 def reattach(account: Account, entry: Entry) -> RemoteJob:
@@ -99,10 +111,13 @@ def _claim(account: Account, journal: Journal, request: ExportRequest, mark: str
 class _Creation:
     """One request for an export: whatever breaks off after its answer, the ids are not lost."""
 
-    def __init__(self, account: Account, request: ExportRequest, recorder: Recorder) -> None:
+    def __init__(
+        self, account: Account, request: ExportRequest, recorder: Recorder, retries: int | None = None
+    ) -> None:
         self._account = account
         self._request = request
         self._recorder = recorder
+        self._retries = retries
         self._process = os.getpid()
         self._sent = False
         self._identity: JobIdentity | None = None
@@ -135,7 +150,7 @@ class _Creation:
 
         self._sent = True
         try:
-            return transport.send(call, read, None, history)
+            return transport.send(call, read, None, history, retries=self._retries)
         except KhorosError:
             if self._identity is None:
                 raise

@@ -2,12 +2,12 @@
 
 from collections.abc import Iterable
 from datetime import UTC, datetime
-from html import escape
 from pathlib import Path
 from typing import SupportsIndex, overload
 
 from attrs import frozen
 
+from .._display.table import html_table
 from ..times import Window
 from .entries import Entry, EntryState
 from .token import write_token
@@ -58,9 +58,7 @@ class Jobs(tuple[JournalLine, ...]):
 
     def _repr_html_(self) -> str:
         """Return a table, for notebooks."""
-        head = "".join(f"<th>{name}</th>" for name in ("asked at", "report", "window", "arguments", "state", "file"))
-        rows = "".join("<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in _cells(line)) + "</tr>" for line in self)
-        return f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
+        return html_table(("asked at", "report", "window", "arguments", "state", "file"), map(_cells, self))
 
 
 def list_jobs(entries: Iterable[Entry], account: str) -> Jobs:

@@ -5,7 +5,7 @@ import json
 import logging
 import secrets
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -28,6 +28,7 @@ REMEMBERED = 24 * 3600.0
 """How long an export is found again instead of being started anew, in seconds: as long as the server keeps its file."""
 
 _LONGEST_RUN = 7 * REMEMBERED  # how long an export that was never seen ready may still run or be fetched, in seconds
+_DURATIONS = 20  # how many exports tell how long the next one takes
 _PAGE = 1000  # how many lines are read at once
 _DROPPED_AT_ONCE = 1000
 _OTHER_PATIENCE = 5.0  # how long a note waits for another process that writes, in seconds
@@ -61,7 +62,7 @@ class Journal:
 
     def __init__(self, path: str, account: str, clock: Clock, keep: timedelta | None = None) -> None:
         self.path = Path(path)
-        self._account = account
+        self.account = account
         self._clock = clock
         self._keep = None if keep is None else keep.total_seconds()
         self._damaged: set[int] = set()
@@ -103,21 +104,21 @@ class Journal:
         row = {
             "mark": mark,
             "key": self._key(request),
-            "account": self._account,
+            "account": self.account,
             **claimed_line(request, claimant),
         }
         names, places = ", ".join(row), ", ".join(f":{name}" for name in row)
         connection.execute(f"INSERT INTO exports ({names}) VALUES ({places})", row)  # noqa: S608 - names of our own
 
     def _key(self, request: ExportRequest) -> str:
-        parts = [self._account, request.report.name, request.window.start_ms, request.window.end_ms, request.pairs]
+        parts = [self.account, request.report.name, request.window.start_ms, request.window.end_ms, request.pairs]
         return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
     def _drop_old(self, connection: Any, now: float) -> None:
         if self._keep is None:
             return
         old = f"SELECT id FROM exports WHERE account = :account AND {_OLD} LIMIT {_DROPPED_AT_ONCE}"  # noqa: S608
-        connection.execute(f"DELETE FROM exports WHERE id IN ({old})", {"account": self._account, **self._ages(now)})  # noqa: S608
+        connection.execute(f"DELETE FROM exports WHERE id IN ({old})", {"account": self.account, **self._ages(now)})  # noqa: S608
 
     def _ages(self, now: float) -> dict[str, float]:
         oldest = -1.0 if self._keep is None else now - self._keep
@@ -139,15 +140,32 @@ class Journal:
         with suppress(ConfigurationError):
             self._database.write_notes(_SOON)
 
+    @contextmanager
+    def writing(self, patience: float) -> Iterator[Any]:
+        """Write something else into the same file, all or nothing."""
+        with self._database.writing(patience) as connection:
+            yield connection
+
     # --- reading ---------------------------------------------------------------------------------------------------
 
     def find(self, identity: JobIdentity) -> Entry | None:
         """Return the line of a job, or None."""
         self.catch_up()
         query = "SELECT * FROM exports WHERE account = ? AND workflow_id = ? AND run_id = ? ORDER BY id DESC"
-        ids = (self._account, identity.created.workflow_id, identity.created.run_id)
+        ids = (self.account, identity.created.workflow_id, identity.created.run_id)
         with self._database.reading() as connection:
             return next(filter(None, map(self._entry, connection.execute(query, ids))), None)
+
+    def durations(self, report: str, length: timedelta) -> list[float]:
+        """Return how many seconds the last exports of a report and window length took, oldest first."""
+        query = (
+            "SELECT ready_at - started_at AS took FROM exports WHERE account = ? AND report = ? "
+            "AND end_ms - start_ms = ? AND ready_at > started_at ORDER BY id DESC LIMIT ?"
+        )
+        values = (self.account, report, length // timedelta(milliseconds=1), _DURATIONS)
+        with self._database.reading() as connection:
+            found = [row["took"] for row in connection.execute(query, values)]
+        return [float(took) for took in reversed(found) if isinstance(took, int | float)]
 
     def entries(
         self, *, report: str | None = None, state: EntryState | None = None, since: float | None = None
@@ -165,7 +183,7 @@ class Journal:
         before = 2**63 - 1
         with self._database.reading() as connection:
             while rows := connection.execute(
-                query, {"account": self._account, "before": before, **wanted, **ages}
+                query, {"account": self.account, "before": before, **wanted, **ages}
             ).fetchall():
                 before = rows[-1]["id"]
                 yield from filter(None, map(self._entry, rows))

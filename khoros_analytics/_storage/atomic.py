@@ -14,7 +14,7 @@ from .own_files import resolve_own
 from .partial import PartialFile, open_partial, remove_abandoned
 from .system_errors import map_os_errors, map_path_errors
 
-__all__ = ["SavedFile", "check_target", "commit", "copy", "remove_leftovers", "resolve_target"]
+__all__ = ["SavedFile", "check_target", "commit", "copy", "remove_leftovers", "resolve_target", "sync_folder"]
 
 _CHUNK_SIZE = 1024 * 1024
 """How much is read at once, in bytes: as fast as larger pieces, and small in memory."""
@@ -187,7 +187,7 @@ def _rename(part: PartialFile, target: Path, *, overwrite: bool) -> None:
             part.path.replace(target)
         else:
             _rename_where_nothing_is(part, target)
-        _sync_folder(target.parent)
+        sync_folder(target.parent)
 
 
 def _rename_where_nothing_is(part: PartialFile, target: Path) -> None:
@@ -217,7 +217,8 @@ def _link(part: PartialFile, target: Path) -> None:
         target.hardlink_to(part.path)
 
 
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
+    """Flush a folder, so that its names survive a power loss."""
     with suppress(OSError):  # Windows opens no folders
         descriptor = os.open(folder, os.O_RDONLY)
         try:

@@ -17,7 +17,14 @@ from .atomic import check_target, commit, resolve_target
 from .partial import open_partial
 from .system_errors import map_path_errors
 
-__all__ = ["Destination", "LocalDestination", "RemoteDestination", "open_destination"]
+__all__ = [
+    "Destination",
+    "LocalDestination",
+    "RemoteDestination",
+    "map_remote_errors",
+    "open_destination",
+    "without_credentials",
+]
 
 
 @frozen
@@ -53,7 +60,8 @@ class LocalDestination:
         return self.path
 
 
-def _without_credentials(url: str) -> str:
+def without_credentials(url: str) -> str:
+    """Return a URL as it may be shown."""
     return re.sub(r"//[^/]*@", "//...@", url)
 
 
@@ -68,17 +76,17 @@ class RemoteDestination:
         path: The file's path there.
     """
 
-    url: str = field(repr=_without_credentials)
+    url: str = field(repr=without_credentials)
     overwrite: bool
     system: Any = field(repr=False)
     path: str
 
     def __str__(self) -> str:
-        return _without_credentials(self.url)
+        return without_credentials(self.url)
 
     def check(self) -> None:
         """Find out whether the file could go there."""
-        with _remote(self):
+        with map_remote_errors(self):
             if not self.overwrite and self.system.exists(self.path):
                 raise TargetExistsError(
                     f"{self} is there already", advice="give another URL, or overwrite=True to replace it"
@@ -87,7 +95,7 @@ class RemoteDestination:
     @contextmanager
     def whole(self) -> Iterator[Any]:
         """Yield a file to write to, which is committed when the block ends well, and otherwise never was."""
-        with _remote(self):
+        with map_remote_errors(self):
             file = self._open(self.path)
             try:
                 yield file
@@ -113,7 +121,7 @@ class RemoteDestination:
 
     def check_can_discard(self) -> None:
         """Find out whether the file system can take back a file that is not whole, with another file than this one."""
-        with _remote(self):
+        with map_remote_errors(self):
             probe = f"{self.path}.{secrets.token_hex(6)}.part"
             file = self._open(probe)
             if isinstance(getattr(file, "autocommit", None), bool) and not file.autocommit:
@@ -157,7 +165,7 @@ def open_destination(
         with needs("fsspec"):
             import fsspec
         # fsspec itself says what a scheme needs beside it, such as s3fs.
-        with _remote(_without_credentials(path)):
+        with map_remote_errors(without_credentials(path)):
             system, inner = fsspec.core.url_to_fs(path, **(storage_options or {}))
         remote = RemoteDestination(path, overwrite, system, inner)
         remote.check()
@@ -169,7 +177,7 @@ def open_destination(
 
 
 @contextmanager
-def _remote(destination: object) -> Iterator[None]:
+def map_remote_errors(destination: object) -> Iterator[None]:
     """Turn what a file system says into an error of the tree."""
     try:
         yield

@@ -21,7 +21,7 @@ UNLIMITED = 1_000_000  # requests a minute: what is measured here is not a quota
 
 @contextmanager
 def sandbox_process(size: int, certificate: Path | None = None) -> Iterator[dict[str, Any]]:
-    """Serve exports of so many bytes, done at their first look; over TLS where there is a certificate.
+    """Serve exports of so many bytes, done at their first poll; over TLS where there is a certificate.
 
     Yields:
         The settings for a client.

@@ -3,7 +3,7 @@
 The library's own policy watches jobs on a virtual clock. Durations are log-normal with a median of 60 seconds. In the
 first part they spread widely (sigma 1: 5 % take longer than 310 seconds), and every job is the first of its kind. In
 the second part they are alike (sigma 0.2), and 20 exports of the same kind went before. *Overshoot* is the time between
-a job's end and the look that notices it, as a share of the job's duration.
+a job's end and the poll that notices it, as a share of the job's duration.
 """
 
 import random
@@ -25,7 +25,7 @@ EARLIER, LATER = 20, 20
 SEED = 20190201
 
 Watcher = Callable[[Clock, Callable[[], bool]], object]
-"""Looks until a look returns true, sleeping on the clock in between."""
+"""Polls until a poll returns true, sleeping on the clock in between."""
 
 
 @frozen
@@ -34,7 +34,7 @@ class Watched:
 
     Attributes:
         duration: How long it took, in seconds.
-        polls: The seconds after its start at which somebody looked.
+        polls: The seconds after its start at which somebody polled.
     """
 
     duration: float
@@ -42,30 +42,30 @@ class Watched:
 
     @property
     def overshoot(self) -> float:
-        """The share of its duration that passed between its end and the last look."""
-        return self.looks[-1] / self.duration - 1
+        """The share of its duration that passed between its end and the last poll."""
+        return self.polls[-1] / self.duration - 1
 
     @property
-    def looks_in_first_minute(self) -> int:
-        """How often somebody looked in its first 60 seconds."""
-        return sum(moment <= 60 for moment in self.looks)
+    def polls_in_first_minute(self) -> int:
+        """How often somebody polled in its first 60 seconds."""
+        return sum(moment <= 60 for moment in self.polls)
 
 
 @frozen
 class Summary:
     """What became of many jobs."""
 
-    mean_looks: float
+    mean_polls: float
     mean_overshoot: float
-    most_looks_in_first_minute: int
+    most_polls_in_first_minute: int
 
     @classmethod
     def of(cls, jobs: list[Watched]) -> "Summary":
         """Sum them up."""
         return cls(
-            statistics.fmean(len(job.looks) for job in jobs),
+            statistics.fmean(len(job.polls) for job in jobs),
             100 * statistics.fmean(job.overshoot for job in jobs),
-            max(job.looks_in_first_minute for job in jobs),
+            max(job.polls_in_first_minute for job in jobs),
         )
 
 
@@ -95,11 +95,11 @@ def ours(fastest: float | None = None) -> Watcher:
 
 
 def fixed(seconds: float) -> Watcher:
-    """Return the usual loop: sleep, look, sleep, look."""
+    """Return the usual loop: sleep, poll, sleep, poll."""
 
-    def watcher(clock: Clock, look: Callable[[], bool]) -> None:
+    def watcher(clock: Clock, poll: Callable[[], bool]) -> None:
         clock.sleep(seconds)
-        while not look():
+        while not poll():
             clock.sleep(seconds)
 
     return watcher
@@ -115,7 +115,7 @@ def learning(source: random.Random) -> Iterator[Watched]:
     durations = Durations()
     for number, duration in enumerate(draw(EARLIER + LATER, NARROW, source)):
         job = run(duration, ours(durations.fastest("a kind")))
-        durations.note("a kind", job.looks[-1])
+        durations.note("a kind", job.polls[-1])
         if number >= EARLIER:
             yield job
 
@@ -124,10 +124,10 @@ def compare(title: str, policy: Summary, jobs: list[float]) -> None:
     """Print what our policy does beside fixed intervals on the same jobs."""
     others = {f"every {seconds} s": Summary.of([run(job, fixed(seconds)) for job in jobs]) for seconds in (5, 15, 30)}
     rows = [
-        (name, f"{summary.mean_looks:.1f}", f"{summary.mean_overshoot:.1f} %", summary.most_looks_in_first_minute)
+        (name, f"{summary.mean_polls:.1f}", f"{summary.mean_overshoot:.1f} %", summary.most_polls_in_first_minute)
         for name, summary in {"khoros_analytics": policy, **others}.items()
     ]
-    print_table(title, ("", "mean looks", "mean overshoot", "most looks in a first minute"), rows)
+    print_table(title, ("", "mean polls", "mean overshoot", "most polls in a first minute"), rows)
 
 
 def main() -> None:
@@ -140,10 +140,10 @@ def main() -> None:
     compare(f"{JOBS:,} jobs, sigma {NARROW:g}, {EARLIER} of a kind before", learnt, [job.duration for job in narrow])
     conclude(
         [
-            at_most("looks in any job's first minute", unknown.most_looks_in_first_minute, 10),
-            at_most("mean looks, nothing to learn", unknown.mean_looks, 14),
+            at_most("polls in any job's first minute", unknown.most_polls_in_first_minute, 10),
+            at_most("mean polls, nothing to learn", unknown.mean_polls, 14),
             at_most("mean overshoot, nothing to learn", unknown.mean_overshoot, 13, " %"),
-            at_most("mean looks after 20 alike", learnt.mean_looks, 5),
+            at_most("mean polls after 20 alike", learnt.mean_polls, 5),
             at_most("mean overshoot after 20 alike", learnt.mean_overshoot, 8, " %"),
         ]
     )

@@ -81,7 +81,7 @@ def busiest_minute(moments: list[float]) -> int:
 
 
 def one_export() -> Figure:
-    """Count the requests for an export that is done when it is first looked at."""
+    """Count the requests for an export that is done at the first poll."""
     with Sandbox(polls=1) as sandbox, Client(**sandbox.settings) as client, tempfile.TemporaryDirectory() as folder:
         client.conversation(*WINDOW).download(folder)
         return exactly("requests for one export", len(to_the_api(sandbox)), 3)

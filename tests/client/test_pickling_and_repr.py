@@ -6,7 +6,7 @@ import inspect
 import pickle
 import pprint
 import traceback
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from urllib.parse import quote
 
@@ -15,18 +15,28 @@ import requests
 
 import khoros_analytics
 from khoros_analytics import (
+    BackfillProgress,
+    BackfillResult,
     Client,
     Clock,
+    Dataset,
     Job,
     Jobs,
     JournalLine,
     KhorosError,
+    LandedWindow,
     Metrics,
+    Plan,
+    PlannedWindow,
     Status,
     Verdict,
     Window,
+    WindowFailure,
+    WindowState,
     errors,
 )
+from khoros_analytics._backfill.dataset import DatasetFiles
+from khoros_analytics._backfill.records import Identity
 from khoros_analytics._clock import Deadline
 from khoros_analytics._http.credentials import Credentials
 from khoros_analytics._http.history import Attempt
@@ -37,6 +47,7 @@ from khoros_analytics._protocol.lookups import Team, TimeZone
 from khoros_analytics._protocol.messages import Call, Created, Phase, Reply
 from khoros_analytics._protocol.urls import Target
 from khoros_analytics._secrecy import Hidden
+from khoros_analytics._storage.folder import LocalFolder
 from khoros_analytics.reports import REPORTS
 from khoros_analytics.sandbox import VirtualClock
 
@@ -78,7 +89,27 @@ def make_line():
 
 
 # One of each public class; an error's message is made by the library, so a plain one will do.
+def make_planned():
+    """A window that is to be exported."""
+    return PlannedWindow("2019-02-01", Window(0, 86400000), WindowState.MISSING)
+
+
+def make_identity():
+    """What a dataset says of itself."""
+    return Identity(
+        report="conversation", account="abc", arguments={}, zone="UTC", every="1 day", save_as="parquet", by_date=True
+    )
+
+
 SAMPLES = {
+    "BackfillProgress": lambda: BackfillProgress(7, 3, 0, 4, 300, 9000, 12, 0.6, timedelta(seconds=36), None),
+    "BackfillResult": lambda: BackfillResult(report="conversation", to="data", landed=("2019-02-01",), rows=100),
+    "Dataset": lambda: Dataset(DatasetFiles(LocalFolder(Path("data")), make_identity())),
+    "LandedWindow": lambda: LandedWindow("2019-02-01", Window(0, 86400000), 100, 3000),
+    "Plan": lambda: Plan("conversation", "data", (make_planned(),), 3, timedelta(seconds=9)),
+    "PlannedWindow": make_planned,
+    "WindowFailure": lambda: WindowFailure("2019-02-01", Window(0, 86400000), make_error("JobFailedError")),
+    "WindowState": lambda: WindowState.MISSING,
     "Attempt": lambda: Attempt(datetime(2019, 3, 1, tzinfo=UTC), "status", "HTTP 200"),
     "Client": make_client,
     "Clock": Clock,

@@ -1,21 +1,18 @@
 """Parquet: written whole or not at all, on disk and in object storage, with all that a frame of the export has."""
 
 import json
-import logging
 import os
 import threading
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import ClassVar
 
-import boto3
 import duckdb
 import fsspec
 import pandas as pd
 import polars as pl
 import pyarrow as pa
 import pytest
-from moto.server import ThreadedMotoServer
 from pyarrow import parquet
 
 from khoros_analytics import ExportFormatError, ParameterError, TargetError, TargetExistsError, __version__, read_arrow
@@ -328,49 +325,6 @@ def test_no_way_back(job):
 
 
 # ---- object storage, over real sockets
-
-
-@pytest.fixture(scope="session")
-def storage():
-    """A stand-in for S3."""
-    logging.getLogger("werkzeug").setLevel(logging.ERROR)
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0)
-    server.start()
-    host, port = server.get_host_and_port()
-    yield f"http://{host}:{port}"
-    server.stop()
-
-
-class Bucket:
-    """A bucket of its own for each test, and what tests ask of it."""
-
-    def __init__(self, endpoint) -> None:
-        self.options = {"endpoint_url": endpoint, "key": "test", "secret": "test", "default_block_size": 5 << 20}
-        self.name = f"exports-{os.urandom(4).hex()}"
-        self.client = boto3.client("s3", endpoint_url=endpoint, aws_access_key_id="test", aws_secret_access_key="test")
-        self.client.create_bucket(Bucket=self.name)
-
-    def objects(self):
-        """Return the names of what is there."""
-        return [found["Key"] for found in self.client.list_objects_v2(Bucket=self.name).get("Contents", [])]
-
-    def uploads(self):
-        """Return what was begun and neither finished nor given up: it would cost money for ever."""
-        return self.client.list_multipart_uploads(Bucket=self.name).get("Uploads", [])
-
-    def read(self, name):
-        """Return an object as a table."""
-        content = self.client.get_object(Bucket=self.name, Key=name)["Body"].read()
-        return parquet.read_table(pa.BufferReader(content)).replace_schema_metadata(None)
-
-
-@pytest.fixture
-def bucket(storage, monkeypatch):
-    """An empty bucket."""
-    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
-    found = Bucket(storage)
-    yield found
-    found.client.close()
 
 
 def large(end=b""):

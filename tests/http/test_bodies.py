@@ -89,14 +89,22 @@ def test_whole_files_without_a_length(run, folder, format):
 
 
 @pytest.mark.parametrize(
-    "content", [b"[]", b"[ ]\r\n", b"\xef\xbb\xbf[{}]\n", b"{}", b"A,B\r\n", b'A\r\n""\r\n'], ids=repr
+    ("format", "content"),
+    [
+        ("json", b"[]"),
+        ("json", b"[ ]\r\n"),
+        ("json", b"\xef\xbb\xbf[{}]\n"),
+        ("csv", b"A,B\r\n"),
+        ("csv", b'A\r\n""\r\n'),
+    ],
+    ids=repr,
 )
-def test_small_whole_files_without_a_length(run, folder, content):
+def test_small_whole_files_without_a_length(run, folder, format, content):
     """An export without rows, with a byte order mark or with white space at its end is whole, too."""
     world = run({"framing": "close"})
     world.sandbox.fail("file", faults.RawAnswer(content=content))
 
-    assert world.start().download(folder).read_bytes() == content
+    assert world.start(format=format).download(folder).read_bytes() == content
     assert len(world.of("file")) == 1
 
 

@@ -1,0 +1,4 @@
+"""Text and HTML for people: what a value of the library shows in a notebook or a terminal.
+
+It may import the ground floor alone.
+"""
