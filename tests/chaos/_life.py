@@ -3,7 +3,6 @@
 import faulthandler
 import gc
 import gzip
-import logging
 import math
 import os
 import random
@@ -11,32 +10,28 @@ import re
 import signal
 import socket
 import sqlite3
-import struct
 import sys
 import tempfile
 import threading
 import time
 import traceback
 from base64 import b64encode
-from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import ExitStack, closing, contextmanager, nullcontext, suppress
-from mmap import mmap
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import ExitStack, closing, nullcontext, suppress
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 import _forms
 import pyarrow.parquet as pq
 import requests
 from _front import Front, authority
-from _plan import DAY, NOON, Fork, Interrupt, JournalTrouble, Leap, NoNames, Others, Outage, Plan, Suspend, draw
-from attrs import define, field, frozen
+from _intruder import OLD, Intruder
+from _plan import DAY, NOON, Fork, Interrupt, JournalTrouble, Leap, NoNames, Others, Outage, Suspend, draw
+from _result import REPLAY, Problem, Result, Summary
+from _watch import BeatClock, Lines, SharedClock, Stop, quick
 
-import khoros_analytics
 from khoros_analytics import (
     Client,
-    Clock,
     ConfigurationError,
     DownloadError,
     DownloadExpiredError,
@@ -53,241 +48,25 @@ from khoros_analytics import (
     TransportError,
     UnexpectedReplyError,
 )
-from khoros_analytics._http import download
 from khoros_analytics._http.connections import close_session
-from khoros_analytics._journal import database, store
-from khoros_analytics.sandbox import Sandbox, VirtualClock, faults
+from khoros_analytics.sandbox import Sandbox
 
 __all__ = ["REPLAY", "Problem", "Result", "Summary", "draw", "live"]
 
-REPLAY = "nox -s chaos -- --seed {seed}"
 WINDOW = ("2019-02-01", "2019-02-02")
 MINUTE = 60.0
 WATCHDOG = 30.0  # in real seconds, for one life; an ordinary one takes a tenth of a second
 MOST_TURNS = 5
 CLIENTS = "seed"
-OLD = b"what was here before\n"
 UNKNOWN = "is not known"
 THRICE = "accept_unverified"
 TAKEN = "was taken as it came"
-LONGEST_REQUEST = 300.0
 SIX_HOURS = 6 * 3600.0
 NEVER = (501, 505, 511)
 
-# A journal that is locked is waited for in real seconds.
-store.PATIENCE = database.PATIENCE = store._OTHER_PATIENCE = store._SOON = 0.02
-database.Database.writing.__wrapped__.__defaults__ = (0.02,)
-# Files of some hundred rows are then as large as files of some megabytes are otherwise.
-download._CHUNK_SIZE, download._SMALL_CHUNK_SIZE, download._SOUND_AFTER = 1 << 15, 1 << 12, 1 << 18
-PACKAGE = str(Path(khoros_analytics.__file__).parent)
-SANDBOX = str(Path(PACKAGE, "sandbox"))
 KILLED = 9
 PATIENCE = 15.0  # in real seconds, for a child
 MEMORY = Path("/dev/shm")
-
-
-@frozen
-class Problem:
-    """Something that must not be.
-
-    Attributes:
-        kind: ``torn``, ``duplicate``, ``hang``, ``quota``, ``leak``, ``phase``, ``secret``, ``given up``, ``lost`` or
-            ``stray``.
-        text: What was seen.
-    """
-
-    kind: str
-    text: str
-
-
-@define
-class Result:
-    """What became of one life."""
-
-    plan: Plan
-    outcome: str = "nothing"
-    problems: list[Problem] = field(factory=list)
-    notes: Counter[str] = field(factory=Counter)
-    story: list[str] = field(factory=list)
-    seconds: float = 0.0
-
-    def __str__(self) -> str:
-        """Show all that is needed to understand and to replay it."""
-        lines = [f"seed {self.plan.seed}: {self.outcome}; replay it with: {REPLAY.format(seed=self.plan.seed)}"]
-        lines += [f"  {each.kind}: {each.text}" for each in self.problems]
-        lines += [f"    {line}" for line in str(self.plan).splitlines()]
-        lines += [f"    > {line}" for line in self.story]
-        return "\n".join(lines)
-
-
-class BeatClock(Clock):
-    """The client's clock: virtual, shared with the sandbox, and a place where things happen.
-
-    A beat is whenever the client sleeps, sends a request, or begins to read an answer.
-    """
-
-    def __init__(self, shared: VirtualClock, on_beat: Callable[[], None]) -> None:
-        self._shared = shared
-        self._on_beat = on_beat
-        self.leapt = 0.0
-
-    def time(self) -> float:
-        return self._shared.time() + self.leapt
-
-    def monotonic(self) -> float:
-        return self._shared.monotonic()
-
-    def sleep(self, seconds: float) -> None:
-        self._on_beat()
-        self._shared.sleep(seconds)
-
-    @contextmanager
-    def alarm(self, seconds, expire):
-        self._on_beat()
-        yield
-
-
-class SharedClock(VirtualClock):
-    """A virtual clock that the child of a fork shares with its parent."""
-
-    def __init__(self, now: float) -> None:
-        self._memory = mmap(-1, 8)
-        super().__init__(now)
-
-    @property
-    def _now(self) -> float:
-        return struct.unpack("d", self._memory[:])[0]
-
-    @_now.setter
-    def _now(self, now: float) -> None:
-        self._memory[:] = struct.pack("d", now)
-
-
-class Stop:
-    """Ctrl-C at one line of the package, in this thread, however it comes there."""
-
-    def __init__(self, line: int) -> None:
-        self.left = line
-
-    @contextmanager
-    def set(self) -> Iterator[None]:
-        sys.settrace(self._enter)
-        try:
-            yield
-        finally:
-            sys.settrace(None)
-
-    def _enter(self, frame: FrameType, _event: str, _argument: object) -> object:
-        name, code = frame.f_code.co_filename, frame.f_code.co_name
-        ours = name.startswith(PACKAGE) and not name.startswith(SANDBOX) and not code.startswith("<")
-        return self._at_a_line if ours else None
-
-    def _at_a_line(self, _frame: FrameType, event: str, _argument: object) -> object:
-        self.left -= event == "line"
-        if self.left == 0 and event == "line":
-            sys.settrace(None)
-            raise KeyboardInterrupt
-        return self._at_a_line
-
-
-class Lines(logging.Handler):
-    """All lines of the log, and those that warn."""
-
-    NAMES = ("khoros_analytics", "urllib3", "requests")
-
-    def __init__(self) -> None:
-        super().__init__(logging.DEBUG)
-        self.all: list[str] = []
-        self.warnings: list[str] = []
-
-    def emit(self, record: logging.LogRecord) -> None:
-        self.all.append(record.getMessage())
-        if record.levelno >= logging.WARNING:
-            self.warnings.append(self.all[-1])
-
-    @contextmanager
-    def listening(self) -> Iterator[None]:
-        loggers = [logging.getLogger(name) for name in self.NAMES]
-        levels = [logger.level for logger in loggers]
-        for logger in loggers:
-            logger.addHandler(self)
-            logger.setLevel(logging.DEBUG)
-        try:
-            yield
-        finally:
-            for logger, level in zip(loggers, levels, strict=True):
-                logger.removeHandler(self)
-                logger.setLevel(level)
-
-
-class Intruder:
-    """Somebody else who may write where the files and the journal are."""
-
-    def __init__(self, files: Path, journal: Path) -> None:
-        self.files, self.journal = files, journal
-        self.victim = files.parent / "victim"
-        self.victim.write_bytes(OLD)
-        self.been_here = False
-        self.until: int | None = None
-        self._lock: sqlite3.Connection | None = None
-        self._full = False
-
-    def lay_hands_on_parts(self, kind: str) -> None:
-        """Do something to the partial files."""
-        for part in self.files.glob(".*.part"):
-            self.been_here = True
-            with suppress(OSError):
-                if kind == "replace":
-                    part.unlink()
-                    part.write_bytes(b"something else\r\n" * 7)
-                elif kind == "truncate":
-                    os.truncate(part, part.stat().st_size // 2)
-                elif kind == "append":
-                    with part.open("ab") as file:
-                        file.write(b"more,of,it\r\n")
-                elif kind == "note":
-                    part.with_suffix(".note").write_text('{"validator": 7, "total": "x"}')
-                else:
-                    part.unlink()
-                    if kind == "link":
-                        part.symlink_to(self.victim)
-
-    def trouble(self, kind: str) -> None:
-        """Make trouble for whoever uses the journal, if there is one yet."""
-        if not self.journal.exists():
-            return
-        with suppress(sqlite3.Error):
-            if kind == "locked" and self._lock is None:
-                self._lock = sqlite3.connect(self.journal, timeout=0, isolation_level=None, check_same_thread=False)
-                self._lock.execute("BEGIN IMMEDIATE")
-            elif kind == "full":
-                self._run(FULL)
-                self._full = True
-            elif kind == "damaged":
-                self._run(DAMAGED)
-
-    def leave(self) -> None:
-        """Undo what would last."""
-        self.until = None
-        if self._lock is not None:
-            self._lock.close()
-            self._lock = None
-        if self._full:
-            self._run("DROP TRIGGER IF EXISTS full")
-            self._full = False
-
-    def _run(self, statement: str) -> None:
-        with sqlite3.connect(self.journal, timeout=1, isolation_level=None) as connection:
-            connection.execute(statement)
-        connection.close()
-
-
-FULL = "CREATE TRIGGER full BEFORE UPDATE ON exports BEGIN SELECT RAISE(ABORT, 'database or disk is full'); END"
-# A line of the same export that makes no sense, newer than the true one.
-DAMAGED = """INSERT INTO exports (mark, key, account, report, start_ms, end_ms, zone, arguments, state, claimed_at,
-    claimed_monotonic, lease, host, pid, workflow_id, run_id, started_at)
-    SELECT mark || hex(randomblob(4)), key, account, report, start_ms, 'soon', zone, '{', state, claimed_at,
-    claimed_monotonic, lease, host, pid, workflow_id, run_id, 'never' FROM exports"""
 
 
 def _replaced(answer: requests.Response, **_settings: object) -> requests.Response:
@@ -442,12 +221,6 @@ class Life:
     def find_names(self) -> None:
         if self.names_at is not None:
             self.names_at, socket.getaddrinfo = None, self.getaddrinfo
-
-    def has_leaps(self) -> bool:
-        """Return whether more time may pass at once than a request may take."""
-        waits = [event for _, event in self.plan.events if isinstance(event, Suspend)]
-        waits += [line.fault for line in self.plan.faults if isinstance(line.fault, faults.Delay)]
-        return any(each.seconds > LONGEST_REQUEST for each in waits)
 
     def spend_the_quota(self) -> None:
         """Let other programs make as many requests as the server takes."""
@@ -916,8 +689,8 @@ class Life:
         records = self.sandbox.requests
         times = [record.time for record in records if record.origin == "api"]
         busiest = max((sum(start <= when < start + MINUTE - 0.001 for when in times) for start in times), default=0)
-        # Nor does a request last longer than its deadline, unless the clock of a crowd leaps in the middle of it.
-        leaps = self.plan.crowd and self.has_leaps()
+        # The clock of a crowd leaps ahead in the middle of requests, further than any may last.
+        leaps = self.plan.crowd > 0
         fits = self.plan.killed is not None or leaps or busiest <= self.sandbox.requests_per_minute
         self.expect(fits, "quota", f"{busiest} requests in one minute")
         refused = [record for record in records if record.status == 429 and record.fault is None]
@@ -985,6 +758,7 @@ def _live(result: Result) -> None:
         with (
             tempfile.TemporaryDirectory(prefix="chaos-", dir=MEMORY if MEMORY.is_dir() else None) as name,
             ExitStack() as stack,
+            quick(),
         ):
             life = Life(result, Path(name), stack)
             life.run()
@@ -1020,48 +794,3 @@ def _judge_leaks(result: Result, threads: Iterable[threading.Thread], descriptor
         still = _descriptors()
         freed = [number for number in more if still.get(number) != more[number]]
         result.problems.append(Problem("leak", f"still open: {more}; freed by a garbage collection: {freed}"))
-
-
-@define
-class Summary:
-    """All lives together."""
-
-    lives: int = 0
-    seconds: float = 0.0
-    outcomes: Counter[str] = field(factory=Counter)
-    problems: Counter[str] = field(factory=Counter)
-    notes: Counter[str] = field(factory=Counter)
-    failed: list[int] = field(factory=list)
-    slowest: tuple[float, int] = (0.0, 0)
-
-    def add(self, result: Result) -> None:
-        """Count one more."""
-        self.lives += 1
-        self.seconds += result.seconds
-        self.outcomes[result.outcome] += 1
-        self.problems.update({problem.kind for problem in result.problems})
-        self.notes.update(result.notes)
-        self.slowest = max(self.slowest, (result.seconds, result.plan.seed))
-        if result.problems:
-            self.failed.append(result.plan.seed)
-
-    def __str__(self) -> str:
-        kinds = [f"{name} {count:,}" for name, count in self.outcomes.most_common()]
-        notes = [f"{name} {count:,}" for name, count in sorted(self.notes.items())]
-        slow, which = self.slowest
-        lines = [
-            f"seeds: {self.lives:,}, {self.seconds / max(1, self.lives):.2f} s each, at most {slow:.1f} (seed {which})",
-            f"first outcomes: {', '.join(kinds)}",
-            f"on the way: {', '.join(notes)}",
-            f"torn files: {self.problems['torn']}",
-            f"duplicated exports: {self.problems['duplicate']}",
-            f"hangs: {self.problems['hang']}",
-            f"files that never arrived: {self.problems['lost']}",
-            f"given up while the deadline lasted: {self.problems['given up']}",
-            f"minutes beyond the quota: {self.problems['quota']}",
-            f"leaked threads, descriptors or files: {self.problems['leak']}",
-            f"errors that do not name their phase: {self.problems['phase']}",
-            f"anything else: {self.problems['stray'] + self.problems['secret']}",
-            f"failing seeds: {', '.join(map(str, self.failed[:50])) or 'none'}",
-        ]
-        return "\n".join(lines)
