@@ -11,6 +11,7 @@ from typing import Literal, NoReturn, Protocol, TypeVar
 from attrs import define, field
 
 from .._clock import Deadline
+from .._protocol.advice import INSTEAD_OF_FILE
 from .._protocol.messages import Phase
 from .._protocol.replies import parse_date
 from .._storage.partial import PartialFile
@@ -188,11 +189,13 @@ class Transfer:
                 f"{stream.subject}: {stream.host} sent a page or an error message in place of the file: "
                 f"{stream.excerpt(chunk)}",
                 status_code=stream.status_code,
+                advice=INSTEAD_OF_FILE,
             )
         if not self._size and stream.is_api and re.match(_ENVELOPE, chunk):
             raise UnexpectedReplyError(
                 f"{stream.subject}: the API sent a message in place of the file: {stream.excerpt(chunk)}",
                 status_code=stream.status_code,
+                advice=INSTEAD_OF_FILE,
             )
         if self.max_bytes is not None and self._size + len(chunk) > self.max_bytes:
             raise DownloadError(
@@ -296,7 +299,8 @@ class Transfer:
         if problem:
             self._restart()
             raise UnexpectedReplyError(
-                f"{self._sender} sent something else in place of the file: {self._redact(problem)}"
+                f"{self._sender} sent something else in place of the file: {self._redact(problem)}",
+                advice=INSTEAD_OF_FILE,
             )
 
     def _judged_by(self, judge: Callable[[Path], T]) -> T:

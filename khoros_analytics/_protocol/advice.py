@@ -22,12 +22,17 @@ from ..errors import (
 )
 from .messages import Phase
 
-__all__ = ["Obstacle", "advice_for", "for_connection", "for_rejection"]
+__all__ = ["INSTEAD_OF_FILE", "Obstacle", "advice_for", "for_connection", "for_rejection"]
 
 Obstacle = Literal["name", "refused", "silent", "certificate", "tls", "proxy", "broken", "slow"]
 """What keeps a request from its answer."""
 
 _ADDRESS = "base_url (or the variable KHOROS_ANALYTICS_URL, or the region)"
+INSTEAD_OF_FILE = (
+    "look at what it sent: a proxy or a page to sign in may have answered in the place of the server's file host; let "
+    "this machine reach it, and call download() again"
+)
+"""What to do about something else in place of the file."""
 _NETWORK = "check {address}, and whether a firewall or a missing VPN is in the way; then call again"
 _CERTIFICATE = (
     "check {address} and the date of this machine; if your company has a certificate authority of its own, name its "

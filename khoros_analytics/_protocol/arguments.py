@@ -151,7 +151,8 @@ class _Problems:
         if not self._found:
             return
         if len(self._found) == 1:
-            message = f"{self._report.name}: {self._found[0]}; nothing was sent"
+            end = " Nothing was sent" if self._found[0].endswith("?") else "; nothing was sent"
+            message = f"{self._report.name}: {self._found[0]}{end}"
         else:
             listed = "".join(f"\n- {problem}" for problem in self._found)
             message = f"{self._report.name}: {len(self._found)} wrong arguments, nothing was sent{listed}"

@@ -134,7 +134,7 @@ class BaseUrl:
             raise UntrustedUrlError("the server named a URL that cannot be read; it was not followed")
         allowed = {"https", self.origin.partition(":")[0]}
         if parts.scheme not in allowed:
-            raise UntrustedUrlError(f"the server named a {parts.scheme or 'schemeless'} URL; only https is followed")
+            raise UntrustedUrlError(f"the server named a URL of {parts.scheme or 'no scheme'}; only https is followed")
         if "@" in parts.netloc:
             raise UntrustedUrlError("the server named a URL with a user in it; it was not followed")
         return parts
