@@ -161,7 +161,7 @@ def test_what_passes(world, folder, phase, fault):
 @pytest.mark.parametrize(
     ("fault", "error", "said"),
     [
-        (faults.HtmlPage(), UnexpectedReplyError, "a page or an error message came instead of the file"),
+        (faults.HtmlPage(), UnexpectedReplyError, "a page or an error message in place of the file"),
         (faults.HttpStatus(500), JobTimeoutError, "HTTP 500"),
         (faults.Reset(), JobTimeoutError, "TransportError"),
     ],
