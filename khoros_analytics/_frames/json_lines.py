@@ -143,8 +143,9 @@ def _read_lines(block: TextBlock, schema: "pa.Schema") -> "pa.Table | None":
     import pyarrow as pa
     from pyarrow import json as lines
 
-    # As many bytes as before. An LF never stands within a text, so where one is in the edge, the comma can go.
-    text = block.text.replace(block.edge, block.edge.replace(b",", b" " if b"\n" in block.edge else b"\n"))
+    rows = block.text.split(block.edge)
+    # An LF never stands within a text, so where one is in the edge, the comma can go.
+    text = block.edge.replace(b",", b" " if b"\n" in block.edge else b"\n").join(rows)
     try:
         table = lines.read_json(
             pa.BufferReader(text),
@@ -155,7 +156,7 @@ def _read_lines(block: TextBlock, schema: "pa.Schema") -> "pa.Table | None":
     except pa.ArrowException:
         return None
     # It does not miss commas between rows, and takes null for one.
-    return table if table.num_rows == block.text.count(block.edge) + 1 else None
+    return table if table.num_rows == len(rows) else None
 
 
 def _are_sure(columns: "Sequence[pa.ChunkedArray]") -> bool:

@@ -13,6 +13,7 @@ _DIGITS_AFTER_POINT, _DIGITS_BEFORE_POINT = 9, 8
 """So many digits on one side of its point, or so many on the other, has every number of 16 digits with a fraction."""
 _EXPONENT_DIGITS = 3
 """So many digits the exponent has of every number that is too large or too small for a float."""
+_TEN = 10
 _LONGEST = 64
 """Of a number with more characters nothing is known."""
 _MOST_SUSPECTS = 2000
@@ -38,33 +39,48 @@ def has_long_numbers(text: bytes) -> bool:
     import numpy as np
 
     content = np.frombuffer(text, np.uint8)
-    digit = (content - ord("0")) < 10  # what comes before 0 wraps around
     points = np.flatnonzero(content == ord("."))
-    marks = np.flatnonzero(digit[:-1] & ((content[1:] | 32) == ord("e"))) + 1
-    follows = content[np.minimum(marks + 1, len(content) - 1)]
+    marks = _beside(content, np.flatnonzero((content & 0xDF) == ord("E")), -1, 1)
+    follows = content.take(marks + 1, mode="clip")
     exponents = marks[(follows == ord("+")) | (follows == ord("-"))] + 1
-    suspects = (
-        _beside(digit, points, 1, _DIGITS_AFTER_POINT),
-        _beside(digit, points, -1, _DIGITS_BEFORE_POINT),
-        _beside(digit, marks, -1, _MOST_DIGITS + 1),
-        _beside(digit, marks, 1, _EXPONENT_DIGITS),
-        _beside(digit, exponents, 1, _EXPONENT_DIGITS),
+    suspects = np.concatenate(
+        [
+            _beside(content, points, 1, _DIGITS_AFTER_POINT),
+            _beside(content, points, -1, _DIGITS_BEFORE_POINT),
+            _beside(content, marks, -1, _MOST_DIGITS + 1),
+            _beside(content, marks, 1, _EXPONENT_DIGITS),
+            _beside(content, exponents, 1, _EXPONENT_DIGITS),
+        ]
     )
-    if sum(map(len, suspects)) > _MOST_SUSPECTS:
+    if len(suspects) > _MOST_SUSPECTS:
         return True
-    return any(_is_long(text, at) for found in suspects for at in found.tolist())
+    return any(_is_long(text, at) for at in _in_numbers(content, suspects).tolist())
 
 
-def _beside(digit: "np.ndarray", places: "np.ndarray", step: int, count: int) -> "np.ndarray":
+def _beside(content: "np.ndarray", places: "np.ndarray", step: int, count: int) -> "np.ndarray":
     """Return those places that have so many digits beside them, in the direction of the step."""
     # The farthest digit first: it rules out most.
     for distance in range(count, 0, -1):
-        at = places + step * distance
-        inside = (at >= 0) & (at < len(digit))
-        places = places[inside][digit[at[inside]]]
+        # Beyond the ends stands what stands there: a brace. And what comes before 0 wraps around.
+        places = places[content.take(places + step * distance, mode="clip") - ord("0") < _TEN]
         if not len(places):
             break
     return places
+
+
+def _in_numbers(content: "np.ndarray", places: "np.ndarray") -> "np.ndarray":
+    """Return those places before which a number may begin: what stands before its first character allows it."""
+    import numpy as np
+
+    begins = places.copy()
+    of_number, before = np.zeros((2, 256), bool)
+    of_number[[*_CHARACTERS]] = before[[*_BEFORE, *_CHARACTERS]] = True
+    for _ in range(_LONGEST):
+        goes_on = (begins > 0) & of_number[content[begins - 1]]
+        if not goes_on.any():
+            break
+        begins -= goes_on
+    return places[(begins == 0) | before[content[begins - 1]]]
 
 
 def _is_long(text: bytes, at: int) -> bool:
