@@ -80,7 +80,8 @@ def _in_numbers(content: "np.ndarray", places: "np.ndarray") -> "np.ndarray":
         if not goes_on.any():
             break
         begins -= goes_on
-    return places[(begins == 0) | before[content[begins - 1]]]
+    inside = (begins == 0) | before[content[begins - 1]]
+    return np.compress(inside, places)
 
 
 def _is_long(text: bytes, at: int) -> bool:

@@ -5,8 +5,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal
 
+from attrs import define
+
 from ..errors import ExportFormatError
 from .csv_reader import csv_records, has_width, read_header
+from .json_reader import edge_of, last_edge
 from .source import ExportSource, Format, PeekableReader, unpacked
 
 __all__ = ["Ending", "ending_of"]
@@ -20,6 +23,7 @@ What reads as missing may yet be all there is: nothing makes a CSV file end its 
 _CHUNK_SIZE = 1 << 20
 _TAIL_SIZE = 1 << 16
 _LINE_ENDS = (b"\n", b"\r")
+_SQUARE = (b"[", b"]")
 
 
 def ending_of(path: Path, format: Format | None) -> Ending:
@@ -28,7 +32,7 @@ def ending_of(path: Path, format: Format | None) -> Ending:
         with _opened(path) as (reader, packed, skipped):
             head = reader.peek(_TAIL_SIZE).lstrip(b" \t\r\n")
             if head[:1] in (b"[", b"{"):
-                return "closed" if _is_closed(_chunks(reader)) else "open"
+                return "closed" if _is_closed(reader) else "open"
             if packed or format != "csv":
                 for _ in _chunks(reader):
                     pass
@@ -52,19 +56,74 @@ def _chunks(reader: PeekableReader) -> Iterator[bytes]:
         yield chunk
 
 
-def _is_closed(chunks: Iterator[bytes]) -> bool:
-    """Return whether every bracket outside of texts is closed at the end of a JSON file."""
-    depth, inside, held = 0, 0, b""
-    for piece in chunks:
-        chunk = held + piece
-        held = b"\\" if (len(chunk) - len(chunk.rstrip(b"\\"))) % 2 else b""
+def _is_closed(reader: PeekableReader) -> bool:
+    """Return whether every bracket outside of texts is closed at the end of a JSON file.
+
+    Between two edges of rows with no square bracket between them, no array begins or ends, so the second one lies as
+    deep as the first: most of a file need not be looked at more closely.
+    """
+    brackets, edge = _Brackets(), edge_of(reader.peek(_TAIL_SIZE))
+    rest, at_edge, size = b"", False, _TAIL_SIZE  # what comes before the first edge is short
+    while chunk := reader.read(size):
+        text, size = rest + chunk, _CHUNK_SIZE
+        end = last_edge(text, edge) if edge else 0
+        begin = end + len(edge) - 3 if end else len(text)  # where the last row's brace is
+        if at_edge and end:
+            _count_rows(brackets, text, begin, edge)
+        else:
+            brackets.count(text[:begin])
+        rest, at_edge = text[begin:], end > 0
+    brackets.count(rest)
+    return brackets.are_closed()
+
+
+def _count_rows(brackets: "_Brackets", text: bytes, end: int, edge: bytes) -> None:
+    """Count the brackets of those rows up to an edge that have square ones; the first of them begins at an edge."""
+    rows, at = [], 0
+    places = [text.find(mark, 0, end) for mark in _SQUARE]
+    while (found := min((place for place in places if place >= 0), default=-1)) >= 0:
+        before = last_edge(text, edge, at, found)
+        begin = before + len(edge) - 3 if before else at
+        at = _next_row(text, found, end, edge)
+        rows.append(text[begin:at])
+        places = [
+            text.find(mark, at, end) if 0 <= place < at else place for mark, place in zip(_SQUARE, places, strict=True)
+        ]
+    if rows:
+        brackets.count(b"".join(rows))
+
+
+def _next_row(text: bytes, at: int, end: int, edge: bytes) -> int:
+    """Return where the next row begins that surely does, or the end."""
+    while (at := text.find(edge, at, end)) >= 0:
+        if last_edge(text, edge, at, at + len(edge) + 1):
+            return at + len(edge) - 2
+        at += 1
+    return end
+
+
+@define
+class _Brackets:
+    """How deep a JSON text is at the end of what has been counted, and whether it is inside of a text there."""
+
+    depth: int = 0
+    inside: bool = False
+    held: bytes = b""
+
+    def count(self, piece: bytes) -> None:
+        """Go on with a piece of the text."""
+        chunk = self.held + piece
+        self.held = b"\\" if (len(chunk) - len(chunk.rstrip(b"\\"))) % 2 else b""
         if b"\\" in chunk:
-            chunk = chunk.removesuffix(held).replace(b"\\\\", b"").replace(b'\\"', b"")
+            chunk = chunk.removesuffix(self.held).replace(b"\\\\", b"").replace(b'\\"', b"")
         parts = chunk.split(b'"')
-        outside = b"".join(parts[inside::2])
-        inside = (inside + len(parts) - 1) % 2
-        depth += outside.count(b"[") + outside.count(b"{") - outside.count(b"]") - outside.count(b"}")
-    return depth == 0 and not inside
+        outside = b"".join(parts[self.inside :: 2])
+        self.inside = (self.inside + len(parts) - 1) % 2 > 0
+        self.depth += outside.count(b"[") + outside.count(b"{") - outside.count(b"]") - outside.count(b"}")
+
+    def are_closed(self) -> bool:
+        """Return whether all that was opened is closed."""
+        return self.depth == 0 and not self.inside
 
 
 def _lines_end(source: ExportSource, head: bytes, path: Path) -> bool:

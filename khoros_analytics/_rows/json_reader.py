@@ -16,7 +16,17 @@ from ..errors import ExportFormatError
 from .json_exact import Row, RowBlock, decoder, exact_blocks
 from .source import ExportSource, PeekableReader
 
-__all__ = ["DamagedBlockError", "RowBlock", "TextBlock", "json_blocks", "json_rows", "rows_of", "text_blocks"]
+__all__ = [
+    "DamagedBlockError",
+    "RowBlock",
+    "TextBlock",
+    "edge_of",
+    "json_blocks",
+    "json_rows",
+    "last_edge",
+    "rows_of",
+    "text_blocks",
+]
 
 _BLOCK_SIZE = 1 << 16
 """How many bytes are parsed at once: the parser is fastest while all of it stays in the processor's cache."""
@@ -69,10 +79,10 @@ def json_blocks(source: ExportSource, *, exact_decimals: bool = False) -> Iterat
     head = _after_opening(source)
     offset, first = source.skipped + head, 1
     data = b""
-    edge = _edge(reader.peek(_BLOCK_SIZE))
+    edge = edge_of(reader.peek(_BLOCK_SIZE))
     while edge and len(data) <= _MAX_BLOCK_SIZE and len(piece := reader.read(max(_BLOCK_SIZE, len(data)))) > 0:
         data += piece
-        end = _last_edge(data, edge)
+        end = last_edge(data, edge)
         if not end:
             continue
         try:
@@ -94,13 +104,13 @@ def text_blocks(source: ExportSource, size: int) -> Iterator[TextBlock]:
     """
     reader = source.reader
     _after_opening(source)
-    edge = _edge(reader.peek(_BLOCK_SIZE))
+    edge = edge_of(reader.peek(_BLOCK_SIZE))
     if not edge:
         raise DamagedBlockError
     data = b""
     while piece := reader.read(max(size, len(data))):
         data += piece
-        if end := _last_edge(data, edge):
+        if end := last_edge(data, edge):
             yield TextBlock(data[:end], edge)
             data = data[end + len(edge) - 3 :]
         elif len(data) > size + _MAX_BLOCK_SIZE:
@@ -149,17 +159,18 @@ def _skip_space(reader: PeekableReader) -> int:
     return size
 
 
-def _edge(text: bytes) -> bytes:
+def edge_of(text: bytes) -> bytes:
     """Return what stands between the first two rows, with the brace before it and the brace and quote after it."""
     found = _EDGE.search(text)
     return found[0] if found else b""
 
 
-def _last_edge(data: bytes, edge: bytes) -> int:
-    """Return where the last row ends that another one surely follows; 0 where there is none."""
-    at = data.rfind(edge)
-    while at >= 0 and (at + len(edge) >= len(data) or data[at + len(edge)] in _NO_EDGE):
-        at = data.rfind(edge, 0, at)
+def last_edge(data: bytes, edge: bytes, begin: int = 0, end: int | None = None) -> int:
+    """Return where the last row ends within some bytes that another one surely follows there; 0 where there is none."""
+    end = len(data) if end is None else end
+    at = data.rfind(edge, begin, end)
+    while at >= 0 and (at + len(edge) >= end or data[at + len(edge)] in _NO_EDGE):
+        at = data.rfind(edge, begin, at)
     return at + 1
 
 
