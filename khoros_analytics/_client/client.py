@@ -149,7 +149,7 @@ class Client(ReportMethods):
             retries=settings.retries,
             session=session,
         )
-        durations = Durations() if stored is None else Durations(lambda kind: stored.durations(*kind))
+        durations = Durations() if stored is None else Durations(stored.durations)
         return Account(transport, name, stored, settings.max_bytes, durations)
 
     @unfinished

@@ -5,7 +5,7 @@ Where the guess turns out too narrow, all of the file is looked at once, and rea
 
 from collections import deque
 from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from contextlib import closing, contextmanager, suppress
 from itertools import chain, islice
 from pathlib import Path
@@ -24,6 +24,7 @@ from .json_lines import JsonLines
 from .json_numbers import has_numpy
 from .pieces import UnusualCsvError
 from .schema import ColumnTypes, Finding, SchemaBuilder, TooNarrowError, arrow_schema, converted, unfit_error
+from .workers import workers
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -212,7 +213,7 @@ def in_order(work: Callable[[U], T], items: Iterable[U], threads: int) -> Genera
         yield from map(work, items)
         return
     waiting: deque[Future[T]] = deque()
-    with ThreadPoolExecutor(threads) as pool:
+    with workers(threads) as pool:
         try:
             for item in items:
                 waiting.append(pool.submit(work, item))

@@ -2,13 +2,14 @@
 
 import json
 from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from .._storage.destination import Destination
 from .arrow_reader import ExportFile, Tables, with_tables
 from .read import POLARS_ZONES, require
+from .workers import workers
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -71,7 +72,7 @@ def _groups(schema: "pa.Schema", tables: Tables) -> Iterator["pa.Table"]:
 def _behind(work: Callable[["pa.Table"], object]) -> Iterator[Callable[["pa.Table"], None]]:
     """Do work in a thread of its own, one table at a time, so that the next one can be made ready meanwhile."""
     pending: Future[object] | None = None
-    with ThreadPoolExecutor(1) as pool:
+    with workers(1) as pool:
 
         def submit(table: "pa.Table") -> None:
             nonlocal pending

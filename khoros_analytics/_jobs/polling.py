@@ -52,7 +52,10 @@ class Durations:
     def seen(self, kind: Hashable) -> list[float]:
         """Return how many seconds the last ones took, oldest first."""
         with self._lock:
-            return list(self._of(kind))
+            found = self._seen.get(kind) or self._earlier(kind)
+            if found:
+                self._of(kind)
+            return list(found)
 
     def _of(self, kind: Hashable) -> deque[float]:
         if kind not in self._seen:

@@ -1,6 +1,7 @@
 """One count of requests for all processes that share a journal: first come, first served, as far as SQLite allows."""
 
 import logging
+import math
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -24,7 +25,8 @@ _TABLES = (
         id INTEGER PRIMARY KEY AUTOINCREMENT, account TEXT NOT NULL, mark TEXT NOT NULL UNIQUE, seen REAL NOT NULL
     )""",
 )
-_PATIENCE = 5.0  # how long another process that writes is waited for, in seconds
+_PATIENCE = 0.5  # how long another process that writes is waited for, in seconds
+_COUNTS_ALONE = 30.0  # how long a process counts for itself where the file could not be written, in seconds
 _SILENCE = 15.0  # who has not asked again for so long has left the queue: a waiting one asks every five seconds
 _LONGEST_REQUEST = 900.0  # no answer takes longer than this to begin, in seconds
 _SOON = 0.25  # how soon to ask again whether those ahead in the queue have gone, in seconds
@@ -45,6 +47,7 @@ class SharedCount:
         self._window = window
         self._ticket = secrets.token_hex(8)
         self._made = self._failed = False
+        self._alone_until = -math.inf
 
     def take(self, limit: int) -> tuple[float, str]:
         """Count one more request where there is room, and return 0 and its mark; else how many seconds to wait.
@@ -52,6 +55,8 @@ class SharedCount:
         Where the file cannot be written, there is room: the process then counts for itself alone, and says so once.
         """
         mark = secrets.token_hex(8)
+        if self._clock.monotonic() < self._alone_until:
+            return 0.0, ""
         try:
             with self._writing() as connection:
                 wait = self._take(connection, limit, mark)
@@ -59,6 +64,7 @@ class SharedCount:
             if not self._failed:
                 log.warning("%s; the quota is not shared with other processes meanwhile", error)
             self._failed = True
+            self._alone_until = self._clock.monotonic() + _COUNTS_ALONE
             return 0.0, ""
         self._failed = False
         return wait, mark

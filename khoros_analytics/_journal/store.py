@@ -156,14 +156,16 @@ class Journal:
         with self._database.reading() as connection:
             return next(filter(None, map(self._entry, connection.execute(query, ids))), None)
 
-    def durations(self, report: str, length: timedelta) -> list[float]:
+    def durations(self, kind: tuple[str, timedelta]) -> list[float]:
         """Return how many seconds the last exports of a report and window length took, oldest first."""
+        report, length = kind
         query = (
             "SELECT ready_at - started_at AS took FROM exports WHERE account = ? AND report = ? "
             "AND end_ms - start_ms = ? AND ready_at > started_at ORDER BY id DESC LIMIT ?"
         )
         values = (self.account, report, length // timedelta(milliseconds=1), _DURATIONS)
-        with self._database.reading() as connection:
+        found: list[object] = []
+        with suppress(ConfigurationError), self._database.reading() as connection:
             found = [row["took"] for row in connection.execute(query, values)]
         return [float(took) for took in reversed(found) if isinstance(took, int | float)]
 

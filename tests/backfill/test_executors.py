@@ -73,7 +73,7 @@ def test_a_worker_that_dies_costs_a_link(landing, caplog):
 def test_a_link_that_expires_is_replaced(landing):
     """A worker whose link is refused says so, and gets another one."""
     week = landing()
-    week.world.sandbox.fail("file", faults.HttpStatus(403), times=6)
+    week.world.sandbox.fail("file", faults.HttpStatus(403))
     with Recorder() as executor:
         result = week.run(end="2019-02-02", executor=executor)
     assert len(result.landed) == 1

@@ -15,7 +15,7 @@ import pytest
 import requests
 
 import khoros_analytics
-from khoros_analytics import Client, KhorosError
+from khoros_analytics import Client, KhorosError, open_dataset
 from khoros_analytics.sandbox import faults
 
 WINDOW = ("2019-02-01", "2019-02-02")
@@ -245,7 +245,19 @@ def public_objects(world, folder):
         *world.client.teams(),
         *world.client.timezones(),
         caught.value,
+        *backfilled(world, folder.parent / "dataset"),
     ]
+
+
+def backfilled(world, place):
+    """Return what a backfill gives, with all that hangs on it."""
+    seen, arguments = [], {"every": "1 day", "to": place, "attempts": 1}
+    world.sandbox.fail("create", faults.JobFails())
+    result = world.client.backfill("conversation", "2019-02-01", "2019-02-03", on_update=seen.append, **arguments)
+    plan = world.client.plan("conversation", "2019-02-01", "2019-02-03", every="1 day", to=place)
+    dataset = open_dataset(place)
+    window = plan.windows[0]
+    return [result, *result.failed, plan, window, window.state, dataset, *dataset.windows(), seen[-1]]
 
 
 def test_reprs_of_everything_public(world, folder):

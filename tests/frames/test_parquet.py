@@ -316,7 +316,7 @@ def test_no_way_back(job):
     is found out before anything is waited for.
     """
     fsspec.register_implementation("careless", Careless, clobber=True)
-    with pytest.raises(TargetError, match="cannot take back a file that is not whole; write to disk and copy it"):
+    with pytest.raises(TargetError, match="a file that is not whole\nWhat to do: write to a path on disk"):
         job.to_parquet("careless://x/export.parquet", overwrite=True)
     assert len(Careless.opened) == 1
     assert Careless.opened == Careless.removed

@@ -275,8 +275,8 @@ def test_an_error_behind_the_answer(world, connect, states, monkeypatch):
     transport = client._account.transport
     send = transport.send
 
-    def send_and_fail(*arguments):
-        send(*arguments)
+    def send_and_fail(*arguments, **settings):
+        send(*arguments, **settings)
         raise UnexpectedReplyError("the connection broke when it was closed", status_code=200)
 
     monkeypatch.setattr(start_module, "parse_created", fail)

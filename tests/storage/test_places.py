@@ -155,7 +155,7 @@ def test_who_comes_when_another_has_just_finished(run, folder, monkeypatch, over
     second = world.connect().job(first.token) if jobs == "one job" else world.start()
     target = folder / "file.csv"
     writing, tidied = threading.Event(), threading.Event()
-    synced, written = atomic._sync_folder, partial.PartialFile.write
+    synced, written = atomic.sync_folder, partial.PartialFile.write
     outcomes = []
 
     def fetch_too():
@@ -178,7 +178,7 @@ def test_who_comes_when_another_has_just_finished(run, folder, monkeypatch, over
             assert tidied.wait(10)
         written(part, piece)
 
-    monkeypatch.setattr(atomic, "_sync_folder", sync)
+    monkeypatch.setattr(atomic, "sync_folder", sync)
     monkeypatch.setattr(partial.PartialFile, "write", write)
     first.download(target, overwrite=overwrite)
     tidied.set()
