@@ -1,5 +1,8 @@
 """How the values of a column are written, so that a file's own text can be made of them again."""
 
+# pyarrow makes the functions of its compute module at run time, where no type checker sees them.
+# pyright: reportAttributeAccessIssue=false
+
 import json
 import re
 from collections.abc import Sequence

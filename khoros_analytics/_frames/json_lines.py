@@ -5,6 +5,9 @@ another way, is parsed exactly. A block may hold fields that no row before it ha
 before them, numbers beyond 64 bits or with more digits than a float keeps.
 """
 
+# pyarrow makes the functions of its compute module at run time, where no type checker sees them.
+# pyright: reportAttributeAccessIssue=false
+
 import json
 import threading
 from collections.abc import Generator, Sequence

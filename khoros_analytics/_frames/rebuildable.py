@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from attrs import evolve, frozen
 
@@ -126,7 +126,7 @@ def _narrowest(forms: list[Form] | None) -> Form:
     return NOTHING if forms is None else forms[0]
 
 
-def _writer(target: "Path | BinaryIO", columns: Columns) -> "pa.parquet.ParquetWriter":
+def _writer(target: Path | BinaryIO, columns: Columns) -> Any:
     import pyarrow as pa
     from pyarrow import parquet
 

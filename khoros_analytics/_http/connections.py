@@ -361,7 +361,10 @@ _OBSTACLES: tuple[tuple[type[BaseException], Obstacle], ...] = (
 def obstacle_of(error: BaseException) -> Obstacle:
     """Return what kept a request from its answer."""
     causes = list(_causes(error))
-    return next((name for kind, name in _OBSTACLES if any(isinstance(cause, kind) for cause in causes)), "broken")
+    for kind, name in _OBSTACLES:
+        if any(isinstance(cause, kind) for cause in causes):
+            return name
+    return "broken"
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:

@@ -288,7 +288,8 @@ class Transport:
         try:
             yield answers.append
         finally:
-            self._share.release(*(_refusal(answers[0], self.clock) if answers else ()))
+            status, retry_after = _refusal(answers[0], self.clock) if answers else (None, None)
+            self._share.release(status, retry_after)
 
     def _wait_for_turn(self, call: Call, deadline: Deadline, history: History) -> None:
         began = self.clock.monotonic()

@@ -114,10 +114,10 @@ class Status:
     total_count: int | None = None
     last_acknowledge_time: str | None = None
     _download_url: Hidden[str] = field(
-        default="", alias="download_url", converter=hidden_text, eq=Hidden.reveal, repr=False
+        factory=lambda: Hidden(""), alias="download_url", converter=hidden_text, eq=Hidden.reveal, repr=False
     )
     _status_url: Hidden[str] = field(
-        default="", alias="status_url", converter=hidden_text, eq=Hidden.reveal, repr=False
+        factory=lambda: Hidden(""), alias="status_url", converter=hidden_text, eq=Hidden.reveal, repr=False
     )
 
     @property
@@ -162,7 +162,7 @@ class Created:
     workflow_id: str
     run_id: str
     _status_url: Hidden[str] = field(
-        default="", alias="status_url", converter=hidden_text, eq=Hidden.reveal, repr=False
+        factory=lambda: Hidden(""), alias="status_url", converter=hidden_text, eq=Hidden.reveal, repr=False
     )
 
     @property

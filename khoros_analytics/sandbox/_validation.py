@@ -117,7 +117,8 @@ def did_you_mean(given: str, known: Collection[str]) -> str:
 def checks_names(cls: type[T]) -> type[T]:
     """Let a class of attrs refuse unknown names, in its constructor and where an attribute is set."""
     known = [each.name for each in fields(cls) if each.init]  # type: ignore[arg-type]
-    construct, assign = cls.__init__, cls.__setattr__
+    construct: Any = cls.__init__
+    assign: Any = cls.__setattr__
 
     @functools.wraps(construct)
     def construct_known(self: Any, **options: Any) -> None:
