@@ -2,7 +2,7 @@
 
 import os
 import sqlite3
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
 
 __all__ = ["OLD", "Intruder"]
@@ -67,9 +67,8 @@ class Intruder:
             self._full = False
 
     def _run(self, statement: str) -> None:
-        with sqlite3.connect(self.journal, timeout=1, isolation_level=None) as connection:
+        with closing(sqlite3.connect(self.journal, timeout=1, isolation_level=None)) as connection:
             connection.execute(statement)
-        connection.close()
 
 
 FULL = "CREATE TRIGGER full BEFORE UPDATE ON exports BEGIN SELECT RAISE(ABORT, 'database or disk is full'); END"

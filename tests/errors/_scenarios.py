@@ -14,7 +14,7 @@ import sys
 import tempfile
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any, Self
 
@@ -177,7 +177,7 @@ def journal_that_is_damaged(stage: Stage) -> None:
 
 @ends_in("ConfigurationError")
 def journal_of_another_program(stage: Stage) -> None:
-    with sqlite3.connect("exports.sqlite") as connection:
+    with closing(sqlite3.connect("exports.sqlite")) as connection, connection:
         connection.execute("CREATE TABLE photos (name TEXT)")
     connection.close()
     stage.client(journal="exports.sqlite")

@@ -198,7 +198,7 @@ def test_what_was_learnt(compare, ways):
     rows = [{**row, "E": number if number > 100 else None} for number, row in enumerate(PLAIN * 10)]
     rows[150:] = [{**row, "N": row["N"] + 0.25, "NEW": "x"} for row in rows[150:]]
     compare(written(rows), sizes=(BLOCK,))
-    assert ways["exact"] < 10  # several threads may meet it at once
+    assert ways["exact"] < 20 < ways["lines"]  # several threads may meet it at once
 
 
 @pytest.mark.parametrize(

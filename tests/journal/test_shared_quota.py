@@ -2,6 +2,7 @@
 
 import sqlite3
 import time
+from contextlib import closing
 
 import pytest
 
@@ -76,7 +77,7 @@ def test_a_dead_process_holds_nobody_up(counts, clock):
     for _ in range(LIMIT):
         one.take(LIMIT)
     take(one)
-    with sqlite3.connect(path) as connection:
+    with closing(sqlite3.connect(path)) as connection, connection:
         connection.execute("UPDATE requests SET pid = 2147483647, born = 1")
     clock.sleep(61)
     assert take(other) == 0
@@ -98,7 +99,7 @@ def test_a_clock_that_was_set_back(counts, clock):
     (one, other), path = counts
     for _ in range(LIMIT):
         take(one)
-    with sqlite3.connect(path) as connection:
+    with closing(sqlite3.connect(path)) as connection, connection:
         connection.execute("UPDATE requests SET at = at + 3600")
     assert 0 < take(other) <= 60
     clock.sleep(61)
