@@ -37,6 +37,13 @@ _IDENTITY = f"{ABOUT}/dataset.json"
 _WINDOWS, _RUNNING, _INTENTS = f"{ABOUT}/windows/", f"{ABOUT}/running/", f"{ABOUT}/intents/"
 
 
+_ELSEWHERE = "give another folder or URL"
+
+
+def _running(key: str) -> str:
+    return f"{_RUNNING}{key}.json"
+
+
 def digest(path: Path) -> str:
     """Return the SHA-256 of a file."""
     with path.open("rb") as file:
@@ -51,11 +58,13 @@ class Contents:
         lines: The windows that have landed, by their names.
         running: The exports that were started, by the names of their windows.
         damaged: The windows whose file is not as long as their line says, or gone.
+        leftovers: What a run that was killed left behind: the names of files, in the dataset.
     """
 
     lines: dict[str, Line] = field(factory=dict)
     running: dict[str, Running] = field(factory=dict)
     damaged: set[str] = field(factory=set)
+    leftovers: list[str] = field(factory=list)
 
 
 class DatasetFiles:
@@ -81,16 +90,17 @@ class DatasetFiles:
         content = folder.read(_IDENTITY)
         if content is None:
             if any(not found.name.startswith((f"{ABOUT}/", ".")) for found in folder.names()):
-                raise TargetError(f"{folder} holds other files, and no dataset of this library; give another folder")
+                raise TargetError(f"{folder} holds other files, and no dataset of this library", advice=_ELSEWHERE)
             return None
         try:
             identity = load(Identity, content)
         except DamagedRecordError as error:
-            raise TargetError(f"{folder}: {_IDENTITY} is damaged ({error}); give another folder") from None
+            raise TargetError(f"{folder}: {_IDENTITY} is damaged ({error})", advice=_ELSEWHERE) from None
         if identity.format != FORMAT:
             raise TargetError(
                 f"{folder} was written by another version of this library (layout {identity.format}, this one writes "
-                f"{FORMAT}); give another folder"
+                f"{FORMAT})",
+                advice="use that version, or give another folder or URL",
             )
         return cls(folder, identity)
 
@@ -112,15 +122,19 @@ class DatasetFiles:
         differences = wanted.differences(self.identity)
         if differences and not replace:
             raise TargetError(
-                f"{self.folder} holds a backfill with other arguments: {', '.join(differences)}; give another folder, "
-                "or replace=True to begin it anew"
+                f"{self.folder} holds a backfill with other arguments: {', '.join(differences)}",
+                advice="give another folder or URL, or replace=True, which removes what is there and begins anew",
             )
 
     def clear(self) -> None:
-        """Remove all windows: what they say of themselves first, so that no line is without its file."""
+        """Remove all windows, what is said of them first.
+
+        The identity stays until another one takes its place: a run that is killed meanwhile leaves no files of which
+        nobody knows what they are.
+        """
         found = [each.name for each in self.folder.names()]
         for name in sorted(found, key=lambda name: not name.startswith(f"{ABOUT}/")):
-            if name != LEASE:
+            if name not in (LEASE, _IDENTITY):
                 self.folder.remove(name)
 
     def _write_identity(self) -> None:
@@ -141,10 +155,20 @@ class DatasetFiles:
                 else:
                     running = load(Running, content)
                     contents.running[running.key] = running
-        contents.damaged = {
-            key for key, line in contents.lines.items() if line.sha256 and sizes.get(self.file_of(key)) != line.bytes
-        }
+        for key, line in contents.lines.items():
+            if line.sha256 and sizes.get(self.file_of(key)) != line.bytes:
+                contents.damaged.add(key)
+            elif not line.sha256 and self.file_of(key) in sizes:
+                contents.leftovers.append(self.file_of(key))  # of rows that the window once had
+            if line.job and key in contents.running and contents.running[key].job == line.job:
+                del contents.running[key]  # it has landed
+                contents.leftovers.append(_running(key))
         return contents
+
+    def remove_leftovers(self, contents: Contents) -> None:
+        """Remove what a run that was killed in a last step left behind."""
+        for name in contents.leftovers:
+            self.folder.remove(name)
 
     def changed(self, lines: Iterable[Line]) -> Iterator[str]:
         """Yield the names of the windows whose file is not the one that was put there, by reading all of them."""
@@ -178,19 +202,17 @@ class DatasetFiles:
 
     def started(self, running: Running) -> None:
         """Write down an export before it is waited for."""
-        self.folder.write(f"{_RUNNING}{running.key}.json", dump(running))
+        self.folder.write(_running(running.key), dump(running))
 
     def not_running(self, key: str) -> None:
         """Forget an export that is over."""
-        self.folder.remove(f"{_RUNNING}{key}.json")
+        self.folder.remove(_running(key))
 
     def land(self, line: Line, old: Line | None = None) -> None:
         """Write down that a window's file is in its place; ``old`` is the line that it takes the place of."""
+        self._write_line(line)
         if old is not None and old.sha256 and not line.sha256:
-            self._write_line(line)
             self.folder.remove(self.file_of(line.key))
-        else:
-            self._write_line(line)
         self.folder.remove(f"{_INTENTS}{line.key}.json")
         self.not_running(line.key)
 

@@ -9,7 +9,8 @@ from typing import Protocol
 from attrs import define, field, frozen
 
 from .._clock import Deadline
-from .._jobs.remote import Account, RemoteJob
+from .._jobs.explain import explain
+from .._jobs.remote import DEFAULT_TIMEOUT, Account, RemoteJob
 from .._jobs.start import find_job, start_export
 from .._protocol.arguments import ExportRequest
 from .._protocol.messages import Verdict
@@ -18,7 +19,9 @@ from ..errors import (
     AuthenticationError,
     ConfigurationError,
     DownloadError,
+    DownloadExpiredError,
     IncompleteDownloadError,
+    JobFailedError,
     JobTimeoutError,
     KhorosError,
     ParameterError,
@@ -40,6 +43,10 @@ __all__ = ["Backfill", "Fetcher", "Settings"]
 
 log = logging.getLogger("khoros_analytics")
 
+_NEXT_RUN = (
+    "call the backfill again, which tries this window again; if it fails again, try shorter windows or fewer metrics, "
+    "and tell Khoros support the ids"
+)
 _FETCH_POLL = 0.02  # how long files that arrive are waited for before time may pass, in seconds
 _FIRST_PAUSE, _LONGEST_PAUSE = 1.0, 60.0  # how long nothing is asked after an outage, in seconds
 
@@ -170,9 +177,9 @@ class Backfill:
         """Return what to do with the next request, or how long to wait before deciding again, in seconds."""
         now = self._clock.monotonic()
         room = self._account.transport.room()
-        wait = max(self._not_before - now, room.seconds)
-        if wait > 0:
-            return None, min(wait, self._scheduler.pause)
+        closed = max(self._not_before - now, room.seconds)
+        if closed > 0:
+            return None, min(closed, self._scheduler.pause)
         return self._scheduler.next(now, room.spare), self._scheduler.pause
 
     def _do(self, action: Action) -> None:
@@ -189,9 +196,8 @@ class Backfill:
         deadline = self._settings.deadline
         if deadline is not None and deadline.passed():
             raise JobTimeoutError(
-                f"the backfill of {self._plan.report} into {self._plan.to} was not over after "
-                f"{deadline.seconds:.0f} s; "
-                "what runs is written down there: call it again to go on"
+                f"the backfill of {self._plan.report} into {self._plan.to} was not over after {deadline.seconds:.0f} s",
+                advice="call it again to go on; what runs is written down there",
             )
 
     # --- one window ------------------------------------------------------------------------------------------------
@@ -226,6 +232,7 @@ class Backfill:
                 end_ms=planned.window.end_ms,
                 token=remote.token,
                 attempt=window.attempt,
+                job=_ids(remote),
             )
         )
         self._scheduler.started(key, self._clock.monotonic(), remote.age())
@@ -240,20 +247,26 @@ class Backfill:
         if verdict is Verdict.READY:
             self._scheduler.ready(key, self._clock.monotonic())
         elif remote.is_over(verdict):
-            self._scheduler.gone(key)
             remote.raise_failure()
+        elif remote.age() >= DEFAULT_TIMEOUT:
+            hours = remote.age() / 3600
+            self._scheduler.gone(key)
+            self._try_again(
+                key,
+                window,
+                JobTimeoutError(f"{remote.subject}: not ready after {hours:.0f} hours, last seen as {remote.state()}"),
+            )
         else:
             self._scheduler.running(key, self._clock.monotonic())
 
     def _fetch(self, key: str, window: _Window) -> None:
-        remote, planned = _known(window), window.planned
-        ids, old = remote.identity.created, self._contents.lines.get(key)
+        remote, planned, old = _known(window), window.planned, self._contents.lines.get(key)
         target = WindowFile(
             self._dataset,
             key,
             planned.window.start_ms,
             planned.window.end_ms,
-            (ids.workflow_id, ids.run_id),
+            _ids(remote),
             old if old and old.sha256 else None,
         )
         self._fetching[key] = self._fetcher.submit(remote, target)
@@ -286,6 +299,10 @@ class Backfill:
 
     def _failed(self, action: Action, window: _Window, error: KhorosError) -> None:
         key = action.key
+        if window.remote is not None:
+            if isinstance(error, JobFailedError | DownloadExpiredError | IncompleteDownloadError):
+                error.advice = error.advice or _NEXT_RUN
+            explain(error, window.remote)
         if _meets_all(action, error):
             raise error
         if action.kind == "start":
@@ -342,7 +359,7 @@ class Backfill:
         if window.attempt >= self._settings.attempts:
             self._dataset.not_running(key)
             self._tally.failed.append(WindowFailure(key, window.planned.window, error))
-            log.warning("%s: window %s failed %d times: %s", self._plan.to, key, window.attempt, error)
+            log.warning("%s: window %s failed, export %d: %s", self._plan.to, key, window.attempt, error)
             return
         window.attempt += 1
         window.remote = None
@@ -430,6 +447,11 @@ class _Tally:
         (self.landed if line.rows else self.empty).append(line.key)
         self.rows += line.rows
         self.bytes += line.bytes
+
+
+def _ids(remote: RemoteJob) -> tuple[str, str]:
+    created = remote.identity.created
+    return created.workflow_id, created.run_id
 
 
 def _known(window: _Window) -> RemoteJob:

@@ -12,7 +12,7 @@ from .._jobs.file import JobFile
 from .._jobs.link import job_behind, link_of
 from .._jobs.remote import Account, RemoteJob
 from .._jobs.start import find_job
-from ..errors import JobTimeoutError, KhorosError
+from ..errors import ConfigurationError, JobTimeoutError, KhorosError
 from .placing import Placed, WindowFile, place
 
 __all__ = ["ExecutorFetcher", "Mandate", "ThreadFetcher"]
@@ -23,11 +23,15 @@ _REQUESTS_OF_A_WORKER = 2  # one poll, and one for a file that the API itself se
 
 
 def _fetch(remote: RemoteJob, window: WindowFile, deadline: Deadline) -> Placed:
+    def check() -> None:
+        if deadline.passed():
+            raise JobTimeoutError(f"{remote.subject}: the backfill was broken off, or the time for one file was up")
+
     file = JobFile(remote)
     temporary = file.open(None, deadline)
     try:
         export = file.export_file(temporary.path, parse_types(None, remote.request.report.name))
-        return place(window, export, remote.transport.clock.time())
+        return place(window, export, remote.transport.clock.time(), check)
     except KhorosError as error:
         error.add_subject(remote.subject)
         raise
@@ -70,10 +74,7 @@ class ThreadFetcher:
         self._pool.shutdown(wait=False, cancel_futures=True)
 
     def _fetch(self, remote: RemoteJob, window: WindowFile) -> Placed:
-        placed = _fetch(remote, window, _Cancellable(self._clock, _TIMEOUT, self))
-        if self.cancelled:
-            raise JobTimeoutError(f"{remote.subject}: the backfill was broken off")
-        return placed
+        return _fetch(remote, window, _Cancellable(self._clock, _TIMEOUT, self))
 
 
 @frozen
@@ -135,15 +136,30 @@ class ExecutorFetcher:
         """Begin with one: get its link, by one request of the quota, and send it to a worker."""
         transport = remote.transport
         deadline = transport.deadline(transport.request_deadline)
-        link = None if self._served_by_api else link_of(remote, deadline)
-        if link is None:
+        work = _Work(
+            remote.token,
+            remote.account.id,
+            str(transport.base),
+            window,
+            self._mandate,
+            None if self._served_by_api else link_of(remote, deadline),
+        )
+        if work.link is None:
             self._served_by_api = True
             for _ in range(_REQUESTS_OF_A_WORKER):
                 transport.count_one(deadline)
-        work = _Work(remote.token, remote.account.id, str(transport.base), window, self._mandate, link)
-        future = self._executor.submit(_run, work)
-        self._futures.append(future)
-        return future
+        try:
+            future = self._executor.submit(_run, work)
+        except (
+            RuntimeError,
+            OSError,
+            ValueError,
+        ) as error:  # a pool that is broken or shut down, a cluster that is gone
+            why = f"{type(error).__name__}: {error}"
+        else:
+            self._futures.append(future)
+            return future
+        raise ConfigurationError(f"executor: it takes no work any more ({why})", advice="call again with a new one")
 
     def cancel(self) -> None:
         """Begin with no other one."""

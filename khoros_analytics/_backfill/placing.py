@@ -2,7 +2,7 @@
 
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -63,8 +63,11 @@ def temporary_folder() -> Iterator[Path]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def place(window: WindowFile, export: ExportFile, landed_at: float) -> Placed:
-    """Put an export's rows into the dataset, whole or not at all. ``landed_at`` is in seconds since 1970 UTC."""
+def place(window: WindowFile, export: ExportFile, landed_at: float, check: Callable[[], None]) -> Placed:
+    """Put an export's rows into the dataset, whole or not at all. ``landed_at`` is in seconds since 1970 UTC.
+
+    ``check`` is called before the dataset is touched, and raises an error where it must not be any more.
+    """
     with temporary_folder() as folder:
         path, rows, schema = _written(window, export, folder)
         values: dict[str, Any] = {
@@ -78,6 +81,7 @@ def place(window: WindowFile, export: ExportFile, landed_at: float) -> Placed:
         if not rows:
             return Placed(Line(**values), schema)
         line = Line(**values, bytes=path.stat().st_size, sha256=digest(path), schema=fingerprint(schema))
+        check()
         if window.old is not None:
             window.dataset.will_replace(window.old, line)
         window.dataset.put(window.key, path)

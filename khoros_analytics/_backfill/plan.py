@@ -164,6 +164,6 @@ def _check_overlaps(dataset: DatasetFiles, wanted: tuple[Window, ...], lines: Ma
             start, _, key = landed[place]
             if start != window.start_ms and start < window.end_ms:
                 raise TargetError(
-                    f"{dataset.folder}: the window {window} would overlap the one that has landed as {key}; begin "
-                    "where one of its windows begins, or give another folder"
+                    f"{dataset.folder}: the window {window} would overlap the one that has landed as {key}",
+                    advice="begin where one of its windows begins, or give another folder or URL",
                 )

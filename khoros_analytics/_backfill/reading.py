@@ -145,7 +145,9 @@ def open_dataset(path: str | os.PathLike[str], *, storage_options: Mapping[str, 
     folder = open_folder(path, storage_options)
     files = DatasetFiles.find(folder)
     if files is None:
-        raise TargetError(f"{folder} holds no dataset; client.backfill(..., to=...) makes one")
+        error = TargetError(f"{folder} holds no dataset", advice="client.backfill(..., to=...) makes one")
+        error.add_advice()
+        raise error
     return Dataset(files)
 
 

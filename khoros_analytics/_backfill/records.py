@@ -128,6 +128,7 @@ class Running:
         end_ms: The moment at which it ends, in epoch milliseconds.
         token: How to find the job again; None where nobody knows whether the server started it.
         attempt: Which export of this window it is, from 1.
+        job: The export's ids, where they are known.
     """
 
     key: str
@@ -135,6 +136,7 @@ class Running:
     end_ms: int
     token: str | None
     attempt: int = 1
+    job: tuple[str, str] | None = field(default=None, converter=_pair)
 
 
 @frozen(kw_only=True)

@@ -126,6 +126,7 @@ class Question:
         if self.save_as == "parquet":
             require("arrow")
         self._check_size()
+        self._check_place(replace=replaces)
         self.folder.check()
         clock = self.account.transport.clock
         files = ThreadFetcher(clock) if executor is None else ExecutorFetcher(executor, mandate)
@@ -133,6 +134,7 @@ class Question:
             dataset = DatasetFiles.open_or_create(self.folder, self.identity, replace=replaces)
             dataset.recover()
             contents = dataset.contents()
+            dataset.remove_leftovers(contents)
             if verifies:
                 contents.damaged |= set(dataset.changed(contents.lines.values()))
             self._check_damage(contents, verify=verifies)
@@ -153,12 +155,20 @@ class Question:
             return None
         return self.account.transport.deadline(checked("timeout", as_seconds, timeout))
 
+    def _check_place(self, *, replace: bool) -> None:
+        """Find out whether the dataset can go there before anything, the lease included, is put there."""
+        there = DatasetFiles.find(self.folder)
+        if there is not None:
+            there.check_same(self.identity, replace=replace)
+
     def _check_size(self) -> None:
         if len(self.cut) > _MOST_WINDOWS:
             time = timedelta(minutes=len(self.cut) * 3 / self.requests_per_minute)
             raise ParameterError(
-                f"every: {len(self.cut):,} windows of {self.step} would take at least {time.days} days at the quota; "
-                f"give a coarser every, or ranges of up to {_MOST_WINDOWS:,} windows; client.plan(...) lists them"
+                f"every: {len(self.cut):,} windows of {self.step} would take at least {time.days} days at the quota",
+                advice=(
+                    f"give a coarser every, or ranges of up to {_MOST_WINDOWS:,} windows; client.plan(...) lists them"
+                ),
             )
 
     def _check_damage(self, contents: Contents, *, verify: bool) -> None:
@@ -167,7 +177,8 @@ class Question:
             more = f" and {len(names) - 5} more" if len(names) > 5 else ""
             raise TargetError(
                 f"{self.folder}: the files of the windows {', '.join(names[:5])}{more} are gone or changed since they "
-                "landed; verify=True exports them anew"
+                "landed",
+                advice="call again with verify=True, which exports them anew",
             )
 
 
@@ -198,6 +209,7 @@ def ask(
     settled = now_ms - _milliseconds("settle", settle)
     last: Moment = settled if end == "now" else end
     base = encode(report, start, last, given, timezone=client_zone)
+    account.transport.refuse_secrets(report.name, base.pairs)
     base = evolve(base, window=evolve(base.window, zone=zone.key))
     return Question(
         account=account,

@@ -1,8 +1,9 @@
 """``Client``: the account, and one method per report."""
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Executor
+from contextlib import contextmanager
 from datetime import timedelta
 from itertools import islice
 from types import TracebackType
@@ -252,20 +253,21 @@ class Client(ReportMethods):
             >>> client.plan("conversation", "2019-02-01", "2019-03-01", every="1 day", to="conversations").requests
             84
         """
-        question = self._ask(
+        hidden = Hidden((storage_options, arguments))
+        del storage_options, arguments
+        with self._asking(
             name,
             start,
             end,
+            hidden,
             every=every,
             to=to,
             timezone=timezone,
             settle=settle,
             refresh=refresh,
             save_as=save_as,
-            storage_options=storage_options,
-            arguments=arguments,
-        )
-        return question.plan_now(replace=checked("replace", as_flag, replace))
+        ) as question:
+            return question.plan_now(replace=checked("replace", as_flag, replace))
 
     def backfill(
         self,
@@ -334,42 +336,52 @@ class Client(ReportMethods):
             >>> len(result.landed)
             7
         """
-        question = self._ask(
+        hidden = Hidden((storage_options, arguments))
+        del storage_options, arguments
+        with self._asking(
             name,
             start,
             end,
+            hidden,
             every=every,
             to=to,
             timezone=timezone,
             settle=settle,
             refresh=refresh,
             save_as=save_as,
-            storage_options=storage_options,
-            arguments=arguments,
-        )
-        return question.run(
-            max_active=max_active,
-            attempts=attempts,
-            retry_uncertain=retry_uncertain,
-            replace=replace,
-            verify=verify,
-            executor=executor,
-            mandate=Mandate(_account_of_environment, self._settings.keywords()),
-            on_update=on_update,
-            timeout=timeout,
-        )
+        ) as question:
+            return question.run(
+                max_active=max_active,
+                attempts=attempts,
+                retry_uncertain=retry_uncertain,
+                replace=replace,
+                verify=verify,
+                executor=executor,
+                mandate=Mandate(_account_of_environment, self._settings.keywords()),
+                on_update=on_update,
+                timeout=timeout,
+            )
 
-    def _ask(self, name: str, start: Moment, end: Moment, **wanted: Any) -> Question:
+    @contextmanager
+    def _asking(self, name: str, start: Moment, end: Moment, hidden: Hidden[Any], **wanted: Any) -> Iterator[Question]:
+        """Check what a backfill is to be; errors of the block say what to do, and show no variables."""
         settings = self._settings
-        return ask(
-            self._account,
-            name,
-            start,
-            end,
-            client_zone=settings.timezone,
-            requests_per_minute=settings.requests_per_minute,
-            **wanted,
-        )
+        with emptied_frames():
+            try:
+                yield ask(
+                    self._account,
+                    name,
+                    start,
+                    end,
+                    client_zone=settings.timezone,
+                    requests_per_minute=settings.requests_per_minute,
+                    storage_options=hidden.reveal()[0],
+                    arguments=hidden.reveal()[1],
+                    **wanted,
+                )
+            except KhorosError as error:
+                error.add_advice(advice_for(error))
+                raise
 
     def job(self, token: str) -> Job:
         """Find a job again that was started earlier, in this process or another. Nothing is asked of the server yet.

@@ -59,7 +59,7 @@ def _refusal(folder: Folder, content: bytes | None) -> TargetError:
         who = f"process {about['pid']} on {about['host']}, since {about['since']}"
     except (ValueError, LookupError, TypeError):
         who = "another process"
-    return TargetError(f"{folder} is being worked on by {who}; wait until it has ended, or stop it")
+    return TargetError(f"{folder} is being worked on by {who}", advice="wait until that has ended, or stop it")
 
 
 @contextmanager
@@ -114,7 +114,8 @@ class _Renewed:
         if self._lost.is_set() or _REAL_TIME.monotonic() - self._renewed > STALE_AFTER:
             raise TargetError(
                 f"{self._folder}: the lease was lost, since it could not be renewed for {STALE_AFTER:.0f} s or another "
-                "run took it over; run it again"
+                "run took it over",
+                advice="call again; it goes on with what is there",
             )
 
     def _write(self) -> None:

@@ -18,6 +18,7 @@ from khoros_analytics import (
     TargetError,
     open_dataset,
 )
+from khoros_analytics._storage.folder import LocalFolder
 from khoros_analytics.sandbox import faults
 
 DAYS = [f"2019-02-0{day}" for day in range(1, 8)]
@@ -207,7 +208,7 @@ def test_a_folder_with_other_files(landing):
     (week.folder / "mine.txt").write_text("mine")
     with pytest.raises(TargetError, match="holds other files"):
         week.run()
-    assert [path.name for path in week.folder.iterdir() if path.name != "_khoros_analytics"] == ["mine.txt"]
+    assert [path.name for path in week.folder.iterdir()] == ["mine.txt"]
 
 
 def test_another_company(landing):
@@ -277,7 +278,7 @@ def test_a_window_that_was_not_over(landing):
 def test_a_deadline(landing):
     """A run that takes longer than its timeout ends with what landed, and the next one goes on."""
     week = landing({"polls": None, "seconds": 100.0})
-    with pytest.raises(JobTimeoutError, match="call it again to go on") as caught:
+    with pytest.raises(JobTimeoutError, match="was not over after 60 s\nWhat to do: call it again to go on") as caught:
         week.run(timeout=60)
     assert caught.value.result.landed == ()
     assert len(week.records("running")) == 7
@@ -322,7 +323,7 @@ def test_a_file_that_is_gone_is_noticed(landing):
     week = landing()
     week.run()
     (week.folder / week.files()[2]).unlink()
-    with pytest.raises(TargetError, match=r"windows 2019-02-03 are gone or changed.*verify=True"):
+    with pytest.raises(TargetError, match=r"windows 2019-02-03 are gone or changed.*\n.*verify=True"):
         week.run()
     assert week.run(verify=True).landed == ("2019-02-03",)
 
@@ -338,6 +339,76 @@ def test_a_file_that_was_changed_is_found_by_reading(landing):
     assert week.run().skipped == tuple(DAYS)
     assert week.run(verify=True).landed == ("2019-02-03",)
     assert pq.read_table(path).num_rows == 100
+
+
+def test_an_export_that_never_ends(landing):
+    """An export that still runs after six hours is given up, and its window exported anew; the others do not wait."""
+    week = landing()
+    week.world.sandbox.fail("create", faults.JobNeverEnds())
+    result = week.run()
+    assert result.landed == tuple(DAYS)
+    assert week.world.count("create") == 8
+    assert result.seconds >= 6 * 3600
+
+
+def test_a_secret_in_an_argument(landing):
+    """A password among the arguments is refused before anything is written: arguments stand in the dataset."""
+    week = landing()
+    with pytest.raises(ParameterError, match="holds the password or the company key"):
+        week.run(extra={"note": week.world.sandbox.settings["password"]})
+    assert not week.folder.exists()
+
+
+def test_a_window_that_has_become_empty(landing):
+    """A window that has no rows any more loses its file; one that a kill left behind is removed by the next run."""
+    week = landing()
+    day = int(week.world.clock.time()) // 86400 * 86400 * 1000 - 86_400_000
+    week.run(start=day, end="now")
+    content = (week.folder / week.files()[0]).read_bytes()
+    name = week.files()[0]
+    week.world.sandbox.rows = 0
+    assert week.run(start=day, end="now", refresh="2 days").empty
+    assert week.files() == []
+    (week.folder / name).parent.mkdir()
+    (week.folder / name).write_bytes(content)
+    assert week.run(start=day, end="now").requests == 0
+    assert week.files() == []
+
+
+def test_a_run_that_died_behind_its_last_step(landing):
+    """A window whose line was written, but whose export is still noted as running, is not fetched again."""
+    week = landing()
+    week.run(end="2019-02-02")
+    line = json.loads((week.folder / "_khoros_analytics/windows/2019-02-01.json").read_text())
+    noted = {name: line[name] for name in ("key", "start_ms", "end_ms", "job")}
+    path = week.folder / "_khoros_analytics/running/2019-02-01.json"
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(json.dumps({**noted, "token": "khoros2.x"}))
+    assert week.run(end="2019-02-02").skipped == ("2019-02-01",)
+    assert week.records("running") == []
+
+
+def test_a_replacement_that_was_killed_goes_on(landing, monkeypatch):
+    """Killed while a dataset is begun anew, the next run with replace=True begins it anew all the same."""
+    week = landing()
+    week.run()
+    remove, removed = LocalFolder.remove, []
+
+    def killed(folder, name):
+        removed.append(name)
+        if len(removed) > 9:
+            raise KeyboardInterrupt
+        remove(folder, name)
+
+    monkeypatch.setattr(LocalFolder, "remove", killed)
+    with pytest.raises(KeyboardInterrupt):
+        week.run(metrics=["STATUS"], replace=True)
+    monkeypatch.setattr(LocalFolder, "remove", remove)
+    with pytest.raises(TargetError, match="with other arguments"):
+        week.run(metrics=["STATUS"])
+    week.run(metrics=["STATUS"], replace=True)
+    assert week.rows().column_names == ["STATUS", "window"]
+    assert week.rows().num_rows == 700
 
 
 def test_two_at_once(landing):

@@ -8,7 +8,7 @@ from multiprocessing import get_context
 
 import pytest
 
-from khoros_analytics import ParameterError, open_dataset
+from khoros_analytics import ConfigurationError, ParameterError, open_dataset
 from khoros_analytics.sandbox import faults
 
 
@@ -92,6 +92,18 @@ def test_workers_know_only_the_environment(landing, monkeypatch):
         result = week.run(end="2019-02-02", metrics=["STATUS"], executor=executor)
     assert result.rows == 1
     assert week.world.sandbox.settings["password"].encode() not in executor.sent[0][0]
+
+
+def test_an_executor_that_is_shut_down(landing):
+    """A pool that takes no work any more ends the run with an error of the tree, and what runs is written down."""
+    week = landing()
+    executor = ThreadPoolExecutor(1)
+    executor.shutdown()
+    with pytest.raises(ConfigurationError, match="executor: it takes no work any more") as caught:
+        week.run(executor=executor)
+    assert caught.value.result.landed == ()
+    assert len(week.run().landed) == 7
+    assert week.world.count("create") == 7
 
 
 def test_no_executor(landing):

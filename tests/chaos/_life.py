@@ -604,7 +604,8 @@ class Life:
         attempts = self.job.history
         named = re.findall(r"\b(creation|status|download)\b", text)
         if isinstance(error, TargetError | ExportFormatError):
-            pass  # what is wrong on this machine: the requests say nothing about it
+            # What is wrong on this machine: the requests say nothing about it.
+            self.expect("What was tried: " not in text, "phase", f"a history of something else in {text}")
         elif isinstance(error, JobError | DownloadError):
             self.expect("What was tried: " in text, "phase", f"no history in {text}")
             self.expect(named or not attempts, "phase", text)

@@ -1,51 +1,13 @@
 """Several programs, each a process of its own, on one account whose quota they cannot all have: no export is lost."""
 
-import time
-
 import pytest
 
-from khoros_analytics import Clock
-
-SCALE = 60.0  # seconds of these clocks in one of the machine's
 QUOTA = 20
 EXPORTS = 8
 
 
-class QuickClock(Clock):
-    """The machine's clock, sped up: the same in all processes."""
-
-    def time(self):
-        return 1_556_712_000 + self.monotonic()
-
-    def monotonic(self):
-        return time.monotonic() * SCALE
-
-    def sleep(self, seconds):
-        time.sleep(seconds / SCALE)
-
-    def alarm(self, seconds, expire):
-        return super().alarm(seconds / SCALE, expire)
-
-
-PROGRAM = f"""
+PROGRAM = """
 import threading
-
-SCALE = {SCALE}
-
-
-class QuickClock(Clock):
-    def time(self):
-        return 1_556_712_000 + self.monotonic()
-
-    def monotonic(self):
-        return time.monotonic() * SCALE
-
-    def sleep(self, seconds):
-        time.sleep(seconds / SCALE)
-
-    def alarm(self, seconds, expire):
-        return super().alarm(seconds / SCALE, expire)
-
 
 client = connect(clock=QuickClock(), requests_per_minute=ARGUMENTS["limit"])
 files, errors = [], []
@@ -54,7 +16,7 @@ files, errors = [], []
 def export(number):
     try:
         job = client.conversation(*WINDOW, priorities=[number % 3 + 1])
-        files.append(str(job.download(Path(ARGUMENTS["folder"]) / f"{{number}}.csv")))
+        files.append(str(job.download(Path(ARGUMENTS["folder"]) / f"{number}.csv")))
     except BaseException as error:
         errors.append(repr(error))
 
@@ -72,12 +34,12 @@ say(files=files, errors=errors)
 @pytest.mark.parametrize(
     ("limits", "retry_after"), [((20, 20), False), ((20, 20), True), ((20, 20, 20), False), ((60, 5), True)], ids=str
 )
-def test_several_programs(run, launch, tmp_path, limits, retry_after):
+def test_several_programs(run, launch, tmp_path, quick_clock, limits, retry_after):
     """Programs that each export eight things at once, on an account for one of them, all get all of their files; each
     export is started once, and the account is hardly ever asked for more than it allows.
     """
     world = run(
-        {"clock": QuickClock(), "polls": None, "seconds": 20, "requests_per_minute": QUOTA, "retry_after": retry_after}
+        {"clock": quick_clock, "polls": None, "seconds": 20, "requests_per_minute": QUOTA, "retry_after": retry_after}
     )
     programs = []
     for number, limit in enumerate(limits):

@@ -1,12 +1,11 @@
 """Processes that share a journal share one count of requests: together they stay under the quota."""
 
 import sqlite3
-import time
 from contextlib import closing
 
 import pytest
 
-from khoros_analytics import Client, Clock
+from khoros_analytics import Client
 from khoros_analytics._journal.shared_quota import SharedCount
 from khoros_analytics._journal.store import Journal
 from khoros_analytics.sandbox import VirtualClock
@@ -133,45 +132,7 @@ def test_two_clients_of_two_processes(run, tmp_path):
     assert world.clock.monotonic() - began >= 59
 
 
-SCALE = 60.0  # seconds of these clocks in one of the machine's
-
-
-class QuickClock(Clock):
-    """The machine's clock, sped up: the same in all processes."""
-
-    def time(self):
-        return 1_556_712_000 + self.monotonic()
-
-    def monotonic(self):
-        return time.monotonic() * SCALE
-
-    def sleep(self, seconds):
-        time.sleep(seconds / SCALE)
-
-    def alarm(self, seconds, expire):
-        return super().alarm(seconds / SCALE, expire)
-
-
-_SPENDER = f"""
-import time
-
-SCALE = {SCALE}
-
-
-class QuickClock(Clock):
-    def time(self):
-        return 1_556_712_000 + self.monotonic()
-
-    def monotonic(self):
-        return time.monotonic() * SCALE
-
-    def sleep(self, seconds):
-        time.sleep(seconds / SCALE)
-
-    def alarm(self, seconds, expire):
-        return super().alarm(seconds / SCALE, expire)
-
-
+_SPENDER = """
 with connect(clock=QuickClock(), requests_per_minute=8) as client:
     for _ in range(8):
         client.teams()
@@ -180,9 +141,9 @@ with connect(clock=QuickClock(), requests_per_minute=8) as client:
 
 
 @pytest.mark.slow
-def test_four_processes(run, launch, tmp_path):
+def test_four_processes(run, launch, tmp_path, quick_clock):
     """Four processes, one of them killed, stay together under the quota by the server's own count."""
-    world = run({"requests_per_minute": 8, "clock": QuickClock()})
+    world = run({"requests_per_minute": 8, "clock": quick_clock})
     programs = [launch(world, _SPENDER, journal=tmp_path / "exports.sqlite") for _ in range(4)]
     programs[0].hear()
     programs[0].kill()
