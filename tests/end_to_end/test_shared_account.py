@@ -32,12 +32,13 @@ say(files=files, errors=errors)
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("limits", "retry_after"), [((20, 20), False), ((20, 20), True), ((20, 20, 20), False), ((60, 5), True)], ids=str
+    "account", [((20, 20), False), ((20, 20), True), ((20, 20, 20), False), ((60, 5), True)], ids=str
 )
-def test_several_programs(run, launch, tmp_path, quick_clock, limits, retry_after):
+def test_several_programs(run, launch, tmp_path, quick_clock, account):
     """Programs that each export eight things at once, on an account for one of them, all get all of their files; each
     export is started once, and the account is hardly ever asked for more than it allows.
     """
+    limits, retry_after = account
     world = run(
         {"clock": quick_clock, "polls": None, "seconds": 20, "requests_per_minute": QUOTA, "retry_after": retry_after}
     )
