@@ -10,8 +10,9 @@ from typing import Any
 from attrs import field, frozen
 
 from .._frames.arrow_reader import ExportFile
-from .._frames.rebuildable import convert, count_rows
+from .._frames.rebuildable import column_names, convert, count_rows
 from .._storage.system_errors import map_os_errors
+from ..errors import ParameterError
 from .dataset import DatasetFiles, digest
 from .records import Line, fingerprint
 
@@ -91,8 +92,19 @@ def place(window: WindowFile, export: ExportFile, landed_at: float, check: Calla
 def _written(window: WindowFile, export: ExportFile, folder: Path) -> tuple[Path, int, str | None]:
     """Return a window's file, how many rows it has, and its columns."""
     identity = window.dataset.identity
+    _check_columns(export)
     if identity.save_as != "parquet":
         return export.path, count_rows(export), None
     target = folder / "window.parquet"
     converted = convert(export, target, identity.schema)
     return target, converted.rows, converted.schema
+
+
+def _check_columns(export: ExportFile) -> None:
+    """Raise a ParameterError where an export has a column of the name that the folders of a dataset have."""
+    taken = [name for name in column_names(export) if name.casefold() == "window"]
+    if taken:
+        raise ParameterError(
+            f"the export has a column {taken[0]!r}, and so has every dataset: it is read off the names of its folders",
+            advice="leave that column out of metrics, or download the exports one by one",
+        )

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Literal, TypeVar
@@ -34,6 +35,8 @@ FORMAT = 1
 SaveAs = Literal["parquet", "csv", "json"]
 
 T = TypeVar("T")
+
+_KEY = re.compile(r"\d{4}-\d\d-\d\d|\d{8}T\d{6}(\.\d{3})?Z", re.ASCII)
 
 
 class DamagedRecordError(ValueError):
@@ -179,6 +182,8 @@ def _check(record: Any) -> None:
         "landed_at": (int, float), "token": (str, type(None)), "schema": (str, type(None)), "arguments": (dict,),
         "report": (str,), "account": (str,), "zone": (str,), "every": (str,), "attempt": (int,), "old": (str,),
     }  # fmt: skip
+    if not _KEY.fullmatch(getattr(record, "key", "2019-02-01")):
+        raise ValueError("the name of a window is none")  # it becomes part of a path
     for attribute in fields(type(record)):
         value = getattr(record, attribute.name)
         if attribute.name in kinds and (not isinstance(value, kinds[attribute.name]) or isinstance(value, bool)):

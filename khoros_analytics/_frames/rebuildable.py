@@ -1,6 +1,7 @@
 """Parquet files of a dataset: a column has a type only where the export's own text can be made of its values again."""
 
 from collections.abc import Iterable, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
@@ -28,7 +29,7 @@ from .read import require
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["Converted", "convert", "count_rows", "join", "text_of", "widen"]
+__all__ = ["Converted", "column_names", "convert", "count_rows", "join", "text_of", "widen"]
 
 _IN_MEMORY = 1 << 26
 """Up to how many bytes of text are kept between the two passes."""
@@ -67,6 +68,12 @@ def convert(file: ExportFile, target: Path, schema: str | None, zone: str | None
         for table in kept.tables():
             writer.write_table(_conform_text(table, columns), row_group_size=_ROW_GROUP)
     return Converted(rows, dump_columns(columns))
+
+
+def column_names(file: ExportFile) -> list[str]:
+    """Return the names of an export's columns, as far as its first row tells."""
+    with closing(read_rows(file.path)) as rows:
+        return list(next(rows, {}))
 
 
 def count_rows(file: ExportFile) -> int:

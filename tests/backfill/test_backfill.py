@@ -411,6 +411,29 @@ def test_a_replacement_that_was_killed_goes_on(landing, monkeypatch):
     assert week.rows().num_rows == 700
 
 
+@pytest.mark.parametrize("save_as", ["parquet", "csv"])
+@pytest.mark.parametrize("name", ["window", "WINDOW"])
+def test_a_column_with_the_name_of_the_folders(landing, name, save_as):
+    """A column of the name that each dataset has by its folders is refused: nothing lands, and the run ends there."""
+    week = landing()
+    week.world.sandbox.fail("file", faults.RawAnswer(200, f"{name},A\n1,2\n".encode()), times=None)
+    with pytest.raises(ParameterError, match=f"the export has a column '{name}'"):
+        week.run(save_as=save_as, max_active=1)
+    assert week.files() == []
+    assert week.world.count("create") <= 2  # the second was started while the first one's file came
+
+
+@pytest.mark.parametrize("key", ["../../mine", "", "2019-02-01/x", "2019-2-1"])
+def test_a_line_that_leads_out_of_the_folder(landing, key):
+    """A record whose window has a name that none has is as if it were not there: a name becomes part of a path."""
+    week = landing()
+    week.run(end="2019-02-02")
+    records = week.folder / "_khoros_analytics" / "windows"
+    line = json.loads((records / "2019-02-01.json").read_text())
+    (records / "other.json").write_text(json.dumps({**line, "key": key}))
+    assert [window.key for window in open_dataset(week.folder).windows()] == ["2019-02-01"]
+
+
 def test_two_at_once(landing):
     """A second backfill into the same dataset is refused, and names who is at work."""
     week = landing()
