@@ -1,33 +1,22 @@
 """``Client``: the account, and one method per report."""
 
 import os
-from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import Executor
-from contextlib import contextmanager
+from collections.abc import Mapping
 from datetime import timedelta
 from itertools import islice
 from types import TracebackType
-from typing import Any, Literal, Self, TypeVar
+from typing import Any, Self, TypeVar
 from zoneinfo import ZoneInfo
 
-from .._backfill.fetchers import Mandate
-from .._backfill.plan import Plan
-from .._backfill.result import BackfillProgress, BackfillResult
-from .._backfill.run import Question, ask
 from .._checks import as_count, as_flag, checked
 from .._clock import Clock
-from .._http.credentials import Credentials, Secret, account_id, find_credentials
+from .._http.credentials import Secret, find_credentials
 from .._http.history import History
-from .._http.quota import WINDOW, quota_for
-from .._http.transport import Session, Transport
+from .._http.transport import Session
 from .._jobs.job import Job
-from .._jobs.polling import Durations
-from .._jobs.remote import Account
 from .._jobs.start import find_job, start_export
 from .._journal.entries import as_state
 from .._journal.listing import Jobs, list_jobs
-from .._journal.shared_quota import SharedCount
-from .._journal.store import Journal
 from .._protocol.advice import advice_for
 from .._protocol.arguments import encode, find_report
 from .._protocol.lookups import Team, TimeZone, lookup_call, parse_rows
@@ -36,6 +25,8 @@ from .._secrecy import Hidden, emptied_frames, unfinished
 from ..errors import ConfigurationError, KhorosError
 from ..reports import REQUESTS_PER_MINUTE
 from ..times import Moment, parse_moment
+from .account import open_account
+from .backfill_methods import BackfillMethods
 from .report_methods import ReportMethods
 from .settings import Settings, check_session, choose_url
 
@@ -44,7 +35,7 @@ __all__ = ["Client"]
 T = TypeVar("T", Team, TimeZone)
 
 
-class Client(ReportMethods):
+class Client(ReportMethods, BackfillMethods):
     """An account of the Analytics Reports API, with one method per report.
 
     Safe for threads: share one among as many as you like. All clients of one account in a process share its quota. It
@@ -68,7 +59,8 @@ class Client(ReportMethods):
         request_deadline: The seconds for one call with all its repetitions and waits.
         retries: How often a call is repeated, where that is safe.
         journal: A file in which every export is written down, so that a later run finds it again instead of starting
-            it twice; see :meth:`jobs`. It holds no secret, and is readable by its owner alone.
+            it twice; see :meth:`jobs`. It holds no secret, and is readable by its owner alone. Clients that have the
+            same one share one count of requests, in whatever process.
         journal_keep: How long the journal keeps its lines: a text such as ``"90 days"`` or ``"12 hours"``, a
             ``timedelta``, or None for ever. An export that can still be fetched stays longer.
         session: A ``requests.Session`` of your own, with its proxies, certificates and adapters. It stays open.
@@ -131,27 +123,8 @@ class Client(ReportMethods):
             if not isinstance(clock, Clock | None):
                 raise ConfigurationError(f"clock must be a Clock, not {type(clock).__name__}")
             self._username = credentials.username
-            self._account = self._open_account(credentials, clock or Clock(), check_session(session))
+            self._account = open_account(self._settings, credentials, clock or Clock(), check_session(session))
             self._transport = self._account.transport
-
-    def _open_account(self, credentials: Credentials, clock: Clock, session: Session | None) -> Account:
-        settings = self._settings
-        name = account_id(settings.base.origin, credentials.company_key)
-        stored = None if settings.journal is None else Journal(settings.journal, name, clock, settings.journal_keep)
-        shared = None if stored is None else SharedCount(stored, clock, WINDOW)
-        transport = Transport(
-            settings.base,
-            credentials,
-            clock=clock,
-            # Each client holds its share of the account's quota: it counts as long as the client lives.
-            share=quota_for(name, clock, settings.requests_per_minute, shared),
-            timeout=settings.timeout,
-            request_deadline=settings.request_deadline,
-            retries=settings.retries,
-            session=session,
-        )
-        durations = Durations() if stored is None else Durations(stored.durations)
-        return Account(transport, name, stored, settings.max_bytes, durations)
 
     @unfinished
     def __repr__(self) -> str:
@@ -209,179 +182,6 @@ class Client(ReportMethods):
             checked(f"{report.name}: fresh", as_flag, fresh)
             self._transport.refuse_secrets(report.name, request.pairs)
             return Job(start_export(self._account, request, fresh=bool(fresh)))
-
-    def plan(
-        self,
-        name: str,
-        start: Moment,
-        end: Moment,
-        *,
-        every: str | timedelta,
-        to: str | os.PathLike[str],
-        timezone: str | ZoneInfo | None = None,
-        settle: str | timedelta = "1 hour",
-        refresh: str | timedelta | None = None,
-        save_as: str = "parquet",
-        replace: bool = False,
-        storage_options: Mapping[str, Any] | None = None,
-        **arguments: object,
-    ) -> Plan:
-        """Show what :meth:`backfill` would do with the same arguments. Nothing is sent and nothing is written.
-
-        Args:
-            name: As for :meth:`backfill`, and so are all others.
-            start: The first moment of the range.
-            end: The moment at which the range ends, or ``"now"``.
-            every: How long each window is.
-            to: The folder or URL of the dataset.
-            timezone: The zone in which windows are cut.
-            settle: How long after its end a window is left alone, where the range ends now.
-            refresh: How far back windows are exported anew.
-            save_as: The format of the files.
-            replace: Whether a dataset with other arguments would be begun anew.
-            storage_options: What fsspec needs for a URL.
-            **arguments: The keywords of the report's method.
-
-        Returns:
-            The plan, which a notebook shows as a table.
-
-        Raises:
-            ParameterError: An argument cannot be used.
-            TargetError: The place cannot be read, holds other files, or a backfill with other arguments.
-
-        Example:
-            >>> client.plan("conversation", "2019-02-01", "2019-03-01", every="1 day", to="conversations").requests
-            84
-        """
-        hidden = Hidden((storage_options, arguments))
-        del storage_options, arguments
-        with self._asking(
-            name,
-            start,
-            end,
-            hidden,
-            every=every,
-            to=to,
-            timezone=timezone,
-            settle=settle,
-            refresh=refresh,
-            save_as=save_as,
-        ) as question:
-            return question.plan_now(replace=checked("replace", as_flag, replace))
-
-    def backfill(
-        self,
-        name: str,
-        start: Moment,
-        end: Moment,
-        *,
-        every: str | timedelta,
-        to: str | os.PathLike[str],
-        timezone: str | ZoneInfo | None = None,
-        settle: str | timedelta = "1 hour",
-        refresh: str | timedelta | None = None,
-        save_as: str = "parquet",
-        max_active: int | Literal["auto"] = "auto",
-        attempts: int = 3,
-        retry_uncertain: bool = False,
-        replace: bool = False,
-        verify: bool = False,
-        executor: Executor | None = None,
-        storage_options: Mapping[str, Any] | None = None,
-        on_update: Callable[[BackfillProgress], object] | None = None,
-        timeout: float | None = None,
-        **arguments: object,
-    ) -> BackfillResult:
-        """Export a long range, window by window, into one dataset that every engine reads.
-
-        Each window lands once, whole or not at all. Call it again after an interruption, from cron, or on another
-        machine: it goes on with what is there.
-
-        Args:
-            name: The report's name on the wire, such as ``"conversation"``.
-            start: The first moment of the range: a datetime, a date, ISO 8601 text, or epoch milliseconds.
-            end: The moment at which the range ends; it is not part of it. ``"now"`` is the end of the last window that
-                has been over for ``settle``.
-            every: How long each window is: ``"6 hours"``, ``"1 day"``, ``"1 week"``, ``"1 month"``, or a timedelta.
-            to: The folder of the dataset, or a URL that fsspec knows, such as ``"s3://bucket/conversations"``.
-            timezone: The zone whose calendar cuts the windows; the client's, or UTC, when not given.
-            settle: How long rows of a window can still change after its end.
-            refresh: Windows that ended within this time are exported anew, such as ``"3 days"``.
-            save_as: ``"parquet"``, ``"csv"`` or ``"json"``.
-            max_active: How many exports may run at once; ``"auto"`` finds out what the server bears.
-            attempts: How many exports a window may take.
-            retry_uncertain: Whether a window is exported again at once if its export may have been started already.
-            replace: Whether a dataset of other arguments is begun anew.
-            verify: Whether all files are read to find those that somebody changed; they are exported anew.
-            executor: Whoever fetches, converts and writes the files, in place of two threads: any
-                ``concurrent.futures.Executor``. Its workers get signed links, and no credentials; ``to`` has to be a
-                place that they all see.
-            storage_options: What fsspec needs for a URL.
-            on_update: Is called with the progress after each step.
-            timeout: How long all of it may take, in seconds; no limit when not given.
-            **arguments: The keywords of the report's method.
-
-        Returns:
-            What landed, was there already, and failed.
-
-        Raises:
-            ParameterError: An argument cannot be used.
-            TargetError: The place cannot be used, is being worked on, or holds something else.
-            KhorosError: What would meet every window; its ``result`` holds what had landed.
-
-        Example:
-            >>> result = client.backfill(
-            ...     "conversation", "2019-02-01", "2019-02-08", every="1 day", to="conversations"
-            ... )
-            >>> len(result.landed)
-            7
-        """
-        hidden = Hidden((storage_options, arguments))
-        del storage_options, arguments
-        with self._asking(
-            name,
-            start,
-            end,
-            hidden,
-            every=every,
-            to=to,
-            timezone=timezone,
-            settle=settle,
-            refresh=refresh,
-            save_as=save_as,
-        ) as question:
-            return question.run(
-                max_active=max_active,
-                attempts=attempts,
-                retry_uncertain=retry_uncertain,
-                replace=replace,
-                verify=verify,
-                executor=executor,
-                mandate=Mandate(_account_of_environment, self._settings.keywords()),
-                on_update=on_update,
-                timeout=timeout,
-            )
-
-    @contextmanager
-    def _asking(self, name: str, start: Moment, end: Moment, hidden: Hidden[Any], **wanted: Any) -> Iterator[Question]:
-        """Check what a backfill is to be; errors of the block say what to do, and show no variables."""
-        settings = self._settings
-        with emptied_frames():
-            try:
-                yield ask(
-                    self._account,
-                    name,
-                    start,
-                    end,
-                    client_zone=settings.timezone,
-                    requests_per_minute=settings.requests_per_minute,
-                    storage_options=hidden.reveal()[0],
-                    arguments=hidden.reveal()[1],
-                    **wanted,
-                )
-            except KhorosError as error:
-                error.add_advice(advice_for(error))
-                raise
 
     def job(self, token: str) -> Job:
         """Find a job again that was started earlier, in this process or another. Nothing is asked of the server yet.
@@ -490,17 +290,6 @@ class Client(ReportMethods):
             error.add_advice(advice_for(error, single=True))
             error.add_history(history.summary())
             raise
-
-
-_workers_accounts: dict[str, Account] = {}
-
-
-def _account_of_environment(settings: Mapping[str, Any]) -> Account:
-    """Return the account of a client with these settings, whose credentials this process's environment has."""
-    name = repr(sorted(settings.items()))
-    if name not in _workers_accounts:
-        _workers_accounts[name] = Client(**settings)._account  # noqa: SLF001 - of this very class
-    return _workers_accounts[name]
 
 
 def _from_keywords(keywords: Mapping[str, Any]) -> Client:

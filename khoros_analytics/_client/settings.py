@@ -125,3 +125,7 @@ class Settings:
         """Return the keywords of ``Client`` that give the same settings again."""
         values = asdict(self, recurse=False)
         return {"base_url": str(values.pop("base")), **values}
+
+    def for_workers(self) -> dict[str, Any]:
+        """Return them as a worker on another machine gets them: without the journal, which is a file of this one."""
+        return {**self.keywords(), "journal": None, "journal_keep": None}
