@@ -6,7 +6,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, wait
 from datetime import timedelta
 from typing import Protocol
 
-from attrs import define, field, frozen
+from attrs import define, frozen
 
 from .._clock import Deadline
 from .._jobs.explain import explain
@@ -34,10 +34,11 @@ from ..errors import (
 from .dataset import Contents, DatasetFiles
 from .placing import Placed, WindowFile
 from .plan import Plan, PlannedWindow, WindowState
-from .records import Line, Running
+from .records import Running
 from .result import BackfillProgress, BackfillResult, WindowFailure
 from .scheduler import Action, Scheduler
 from .schema import SchemaKeeper
+from .tally import Tally
 
 __all__ = ["Backfill", "Fetcher", "Settings"]
 
@@ -134,7 +135,7 @@ class Backfill:
         self._windows: dict[str, _Window] = {}
         self._fetching: dict[str, Future[Placed]] = {}
         self._not_before = self._pause = 0.0
-        self._tally = _Tally(self._clock.monotonic(), account.transport.requests_made)
+        self._tally = Tally(plan.report, plan.to, account)
 
     # --- the whole run ---------------------------------------------------------------------------------------------
 
@@ -144,15 +145,15 @@ class Backfill:
             self._prepare(planned)
         try:
             self._work()
-            self._tally.widened = tuple(self._schema.finish(self._check_lease))
+            self._tally.widened.extend(self._schema.finish(self._check_lease))
         except KhorosError as error:
             self._fetcher.cancel()
-            error.result = self._result()
+            error.result = self._tally.result()
             raise
         except KeyboardInterrupt:
             self._fetcher.cancel()
             raise KeyboardInterrupt(self._interrupted()) from None
-        return self._result()
+        return self._tally.result()
 
     def _work(self) -> None:
         while not (self._scheduler.over and not self._fetching):
@@ -382,71 +383,15 @@ class Backfill:
 
     def _report(self) -> None:
         if self._settings.on_update is not None:
-            self._settings.on_update(self._progress())
-
-    def _progress(self) -> BackfillProgress:
-        tally, transport = self._tally, self._account.transport
-        elapsed = self._clock.monotonic() - tally.began
-        total = len(self._windows)
-        done = len(tally.landed) + len(tally.empty)
-        left = total - done - len(tally.failed)
-        return BackfillProgress(
-            windows=total,
-            landed=done,
-            failed=len(tally.failed),
-            active=self._scheduler.active,
-            rows=tally.rows,
-            bytes=tally.bytes,
-            requests=transport.requests_made - tally.requests_before,
-            quota=1 - transport.room().spare,
-            elapsed=timedelta(seconds=elapsed),
-            remaining=timedelta(seconds=elapsed / done * left) if done else None,
-        )
-
-    def _result(self) -> BackfillResult:
-        tally = self._tally
-        return BackfillResult(
-            report=self._plan.report,
-            to=self._plan.to,
-            landed=tuple(sorted(tally.landed)),
-            empty=tuple(sorted(tally.empty)),
-            skipped=tuple(tally.skipped),
-            failed=tuple(tally.failed),
-            widened=tally.widened,
-            rows=tally.rows,
-            bytes=tally.bytes,
-            requests=self._account.transport.requests_made - tally.requests_before,
-            seconds=self._clock.monotonic() - tally.began,
-        )
+            self._settings.on_update(self._tally.progress(len(self._windows), self._scheduler.active))
 
     def _interrupted(self) -> str:
-        tally, running = self._tally, self._scheduler.active + len(self._fetching)
-        done = len(tally.landed) + len(tally.empty)
+        running = self._scheduler.active + len(self._fetching)
         return (
-            f"the backfill of {self._plan.report} into {self._plan.to} was interrupted: {done:,} of "
+            f"the backfill of {self._plan.report} into {self._plan.to} was interrupted: {self._tally.done:,} of "
             f"{len(self._windows):,} windows have landed, {running:,} exports go on on the server and are written down "
             "there; the same call goes on from here"
         )
-
-
-@define(eq=False)
-class _Tally:
-    """What has been done so far."""
-
-    began: float
-    requests_before: int
-    landed: list[str] = field(factory=list)
-    empty: list[str] = field(factory=list)
-    skipped: list[str] = field(factory=list)
-    failed: list[WindowFailure] = field(factory=list)
-    widened: tuple[str, ...] = ()
-    rows: int = 0
-    bytes: int = 0
-
-    def land(self, line: Line) -> None:
-        (self.landed if line.rows else self.empty).append(line.key)
-        self.rows += line.rows
-        self.bytes += line.bytes
 
 
 def _ids(remote: RemoteJob) -> tuple[str, str]:
