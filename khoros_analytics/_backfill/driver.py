@@ -407,15 +407,15 @@ def _known(window: _Window) -> RemoteJob:
 
 def _meets_all(action: Action, error: KhorosError) -> bool:
     """Return whether an error would meet every window: credentials, arguments that are refused, a full disk."""
-    if isinstance(error, AuthenticationError | ConfigurationError | ParameterError | TargetError | UntrustedUrlError):
+    if isinstance(error, AuthenticationError | ConfigurationError | ParameterError | TargetError):
         return True
     if isinstance(error, TransportError):
         return not error.transient
-    return action.kind == "start" and isinstance(error, RequestRejectedError)
+    return action.kind == "start" and isinstance(error, RequestRejectedError | UntrustedUrlError)
 
 
 def _is_outage(error: KhorosError) -> bool:
     """Return whether a poll that failed so says nothing about the export."""
-    if isinstance(error, RequestRejectedError):
+    if isinstance(error, RequestRejectedError | UntrustedUrlError):
         return False
     return isinstance(error, TransportError | ApiError | JobTimeoutError)

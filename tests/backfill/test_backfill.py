@@ -16,6 +16,7 @@ from khoros_analytics import (
     ParameterError,
     RequestRejectedError,
     TargetError,
+    UntrustedUrlError,
     open_dataset,
 )
 from khoros_analytics._storage.folder import LocalFolder
@@ -298,6 +299,14 @@ def test_one_failure_stops_no_other(landing):
     result = week.run(attempts=1)
     assert (len(result.landed), len(result.failed)) == (5, 1)
     assert "no reason" in str(result.failed[0].error)
+
+
+def test_a_link_that_must_not_be_followed(landing):
+    """A window whose link leads to a forbidden place fails; the others land."""
+    week = landing()
+    week.world.sandbox.fail("download", faults.Redirect("ftp://elsewhere/file"))
+    result = week.run(attempts=1)
+    assert (len(result.landed), [type(each.error) for each in result.failed]) == (6, [UntrustedUrlError])
 
 
 def test_refused_credentials_stop_at_once(landing):
