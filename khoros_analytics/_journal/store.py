@@ -79,8 +79,9 @@ class Journal:
 
         The answer is an export that is there already, unless ``fresh``, or that another process is starting it now.
         """
-        now = self._clock.time()
         with self._database.writing() as connection:
+            # Not earlier: the calendar may be set while others write, and what they note then would look too old.
+            now = self._clock.time()
             last = None if fresh or request.window.end_ms > now * 1000 else self._last(connection, request)
             if last and last.state in ALIVE and last.identity and last.identity.started > now - REMEMBERED:
                 return Claim(found=last)

@@ -57,7 +57,6 @@ WINDOW = ("2019-02-01", "2019-02-02")
 MINUTE = 60.0
 WATCHDOG = 30.0  # in real seconds, for one life; an ordinary one takes a tenth of a second
 MOST_TURNS = 5
-CLIENTS = "seed"
 UNKNOWN = "is not known"
 THRICE = "accept_unverified"
 TAKEN = "was taken as it came"
@@ -211,7 +210,7 @@ class Life:
         self.getaddrinfo = found
 
         def getaddrinfo(*arguments, **options):
-            if threading.current_thread().name.startswith(CLIENTS):
+            if threading.current_thread().name.startswith(f"seed {self.plan.seed}"):
                 raise socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution")
             return found(*arguments, **options)
 

@@ -1,10 +1,12 @@
 """How a life is watched and led: its clock, Ctrl-C at any line, the log, and small sizes that make it quick."""
 
+import ast
 import logging
 import struct
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import cache
 from mmap import mmap
 from pathlib import Path
 from types import FrameType
@@ -79,6 +81,13 @@ class SharedClock(VirtualClock):
         self._memory[:] = struct.pack("d", now)
 
 
+@cache
+def _lines_of_with(path: str) -> frozenset[int]:
+    """Return the lines to which the end of a ``with`` block belongs: Python lets no Ctrl-C come between it and them."""
+    blocks = [node for node in ast.walk(ast.parse(Path(path).read_bytes())) if isinstance(node, ast.With)]
+    return frozenset(place.lineno for node in blocks for place in (node, *(each.context_expr for each in node.items)))
+
+
 class Stop:
     """Ctrl-C at one line of the package, in this thread, however it comes there."""
 
@@ -98,9 +107,9 @@ class Stop:
         ours = name.startswith(PACKAGE) and not name.startswith(SANDBOX) and not code.startswith("<")
         return self._at_a_line if ours else None
 
-    def _at_a_line(self, _frame: FrameType, event: str, _argument: object) -> object:
+    def _at_a_line(self, frame: FrameType, event: str, _argument: object) -> object:
         self.left -= event == "line"
-        if self.left == 0 and event == "line":
+        if self.left <= 0 and event == "line" and frame.f_lineno not in _lines_of_with(frame.f_code.co_filename):
             sys.settrace(None)
             raise KeyboardInterrupt
         return self._at_a_line

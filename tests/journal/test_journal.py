@@ -7,7 +7,7 @@ import socket
 import sqlite3
 import subprocess
 import threading
-from contextlib import closing
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from urllib.parse import quote
@@ -655,6 +655,32 @@ def test_a_clock_that_steps(run, journal, step, values):
 
     assert not world.start().reattached
     assert 20 <= clock.monotonic() - began < 21
+
+
+def test_a_clock_that_is_set_back_while_somebody_writes(run, journal, monkeypatch):
+    """Whoever waits until another process has noted its export finds it, even if the calendar is set back meanwhile."""
+
+    class Stepping(VirtualClock):
+        step = 0.0
+
+        def time(self):
+            return super().time() + self.step
+
+    clock = Stepping()
+    world = run({"clock": clock}, journal=journal)
+    first, writing = world.start(), Database.writing
+
+    @contextmanager
+    def waiting(self, *patience):
+        with writing(self, *patience) as connection:
+            clock.step = -25 * 3600.0
+            connection.execute("UPDATE exports SET started_at = ?", (clock.time(),))
+            yield connection
+
+    monkeypatch.setattr(Database, "writing", waiting)
+
+    assert world.start().workflow_id == first.workflow_id
+    assert len(world.sandbox.exports) == 1
 
 
 def test_a_process_that_is_only_a_name_by_now(world, connect, journal):
