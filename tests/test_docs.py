@@ -5,7 +5,6 @@ import importlib
 import io
 import pkgutil
 import re
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,7 +13,7 @@ from sybil import Example, Sybil
 from sybil.parsers.rest import CodeBlockParser, DocTestParser, PythonCodeBlockParser
 
 import khoros_analytics
-from khoros_analytics import Client
+from khoros_analytics import Client, Clock
 from khoros_analytics.sandbox import Sandbox
 
 ROOT = Path(__file__).parent.parent
@@ -35,10 +34,10 @@ def docstring_examples() -> list[doctest.DocTest]:
 def sandbox(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Sandbox]:
     """A folder of one's own, and an environment in which ``Client()`` finds a sandbox."""
     monkeypatch.chdir(tmp_path)
-    # A client that is made from the environment alone waits on the real clock: once, and only for a moment.
-    sleep = time.sleep
-    monkeypatch.setattr("time.sleep", lambda seconds: sleep(min(seconds, 0.001)))
     with Sandbox(polls=1) as sandbox:
+        # A client that is made from the environment alone would wait on the machine's own clock.
+        for name in ("time", "monotonic", "sleep", "alarm"):
+            monkeypatch.setattr(Clock, name, staticmethod(getattr(sandbox.clock, name)))
         for variable, setting in VARIABLES.items():
             monkeypatch.setenv(f"KHOROS_ANALYTICS_{variable}", sandbox.settings[setting])
         yield sandbox
