@@ -62,7 +62,8 @@ class Replay(HTTPAdapter):
         return self.build_response(request, raw)
 
 
-@pytest.mark.parametrize("exports", [100, pytest.param(500, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("exports", [100, 500])
 def test_32_threads(run, folder, crowd, exports):
     """32 threads get all exports from one client: every file is right, each export is started once, no 60 seconds
     hold more requests than the quota, the server refuses none, and no connection, descriptor or thread is left.

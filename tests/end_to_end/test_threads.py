@@ -70,6 +70,7 @@ def test_threads_with_clients_of_their_own(run, crowd, all_together):
     assert busiest_minute(world) == 20
 
 
+@pytest.mark.slow
 def test_first_come_first_served(run, crowd, all_together):
     """Nobody is overtaken for long: with one request a minute, each of the threads gets its turn."""
     world = run({"clock": crowd}, requests_per_minute=1, request_deadline=3600)
@@ -80,6 +81,7 @@ def test_first_come_first_served(run, crowd, all_together):
     assert phases == ["teams"] * 6 + ["timezones"] * 6
 
 
+@pytest.mark.slow
 def test_faults_among_threads(run, folder, crowd, all_together):
     """Faults that meet some of the threads disturb no other, and no creation happens twice."""
     world = run({"clock": crowd}, request_deadline=36_000)
