@@ -15,6 +15,8 @@ from ..errors import JobTimeoutError
 
 __all__ = ["Quota", "Room", "Share", "SharedCount", "quota_for"]
 
+Lines = logging.Logger | logging.LoggerAdapter[logging.Logger]
+
 log = logging.getLogger("khoros_analytics")
 
 WINDOW = 60.0
@@ -82,16 +84,18 @@ class Share:
         """Return how much of the account's quota is free."""
         return self.quota.room()
 
-    def acquire(self, deadline: Deadline) -> float:
+    def acquire(self, deadline: Deadline, lines: Lines = log, subject: str = "a request") -> float:
         """Wait until one more request may start; return the seconds that it took. Then :meth:`release` must follow."""
         self.quota.add(self)
-        waited = self.quota.acquire(deadline)
+        waited = self.quota.acquire(deadline, lines, subject)
         self.requests += 1
         return waited
 
-    def release(self, status_code: int | None = None, retry_after: float | None = None) -> None:
+    def release(
+        self, status_code: int | None = None, retry_after: float | None = None, lines: Lines = log, subject: str = ""
+    ) -> None:
         """Note how the answer to the request has begun, or that it never will."""
-        self.quota.release(status_code, retry_after)
+        self.quota.release(status_code, retry_after, lines, subject)
 
     def close(self) -> None:
         """Let the limit of this client count no more."""
@@ -157,7 +161,7 @@ class Quota:
             self._forget_old()
             return not (self._shares or self._done or self._under_way)
 
-    def acquire(self, deadline: Deadline) -> float:
+    def acquire(self, deadline: Deadline, lines: Lines = log, subject: str = "a request") -> float:
         """Wait until one more request may start; return the seconds that it took."""
         started = self._clock.monotonic()
         # A thread waits for one turn at a time: what a Ctrl-C left of it in the queue is taken up by its next one.
@@ -166,7 +170,9 @@ class Quota:
             while (pause := self._try(ticket, turn)) > 0:
                 if _MIN_LOGGED_PAUSE < pause < math.inf and not logged:
                     logged = True
-                    log.info("waiting %.0f s for the quota of %d requests a minute", pause, self._limit())
+                    lines.info(
+                        "%s: waiting %.0f s for the quota of %d requests a minute", subject, pause, self._limit()
+                    )
                 self._wait(turn, pause, deadline)
         except BaseException:
             with self._lock:
@@ -190,7 +196,9 @@ class Quota:
                 wait = max(wait, oldest + WINDOW - now if self._done else _MAX_SLEEP)
             return Room(wait, max(0.0, 1 - counted / limit))
 
-    def release(self, status_code: int | None = None, retry_after: float | None = None) -> None:
+    def release(
+        self, status_code: int | None = None, retry_after: float | None = None, lines: Lines = log, subject: str = ""
+    ) -> None:
         """Note how the answer to this thread's request has begun, or that it never will."""
         thread, began, mark, warning = threading.get_ident(), self._clock.monotonic(), "", ""
         with self._lock:
@@ -208,7 +216,7 @@ class Quota:
         if self.shared is not None and mark:
             self.shared.answered(mark)
         if warning:
-            log.warning("%s", warning)
+            lines.warning("%s%s", f"{subject}: " if subject else "", warning)
 
     def _refuse(self, began: float, retry_after: float | None) -> str:
         """Pause everybody after a 429, until the server has room again; return what is worth a line in the log.

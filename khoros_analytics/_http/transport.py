@@ -289,12 +289,12 @@ class Transport:
             yield answers.append
         finally:
             status, retry_after = _refusal(answers[0], self.clock) if answers else (None, None)
-            self._share.release(status, retry_after)
+            self._share.release(status, retry_after, history.log, call.place)
 
     def _wait_for_turn(self, call: Call, deadline: Deadline, history: History) -> None:
         began = self.clock.monotonic()
         try:
-            self._share.acquire(deadline)
+            self._share.acquire(deadline, history.log, call.place)
         except JobTimeoutError as error:
             started = False if call.phase is Phase.CREATE else None
             raise JobTimeoutError(f"{call.place}: {error}", may_have_started=started) from None

@@ -230,7 +230,7 @@ def test_long_waits_are_logged(clock, caplog):
     use(share, clock)
     assert caplog.messages == []
     use(share, clock)
-    assert caplog.messages == ["waiting 60 s for the quota of 2 requests a minute"]
+    assert caplog.messages == ["a request: waiting 60 s for the quota of 2 requests a minute"]
 
 
 def test_one_quota_per_account(clock):

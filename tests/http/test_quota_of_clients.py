@@ -119,6 +119,7 @@ def test_a_line_in_the_log(connect, caplog, before, lines):
     waiting = [record for record in caplog.records if "quota" in record.getMessage()]
     assert len(waiting) == lines
     assert all("waiting 60 s for the quota of 20 requests a minute" in record.getMessage() for record in waiting)
+    assert all(record.getMessage().startswith("the teams, lookup call: ") for record in waiting)
 
 
 @pytest.fixture(autouse=True)
