@@ -33,6 +33,10 @@ _HOMES = {
         "read_polars",
     ),
     "._http.history": ("Attempt",),
+    "._jobs.columns": (
+        "Column",
+        "Columns",
+    ),
     "._jobs.job": ("Job",),
     "._journal.listing": (
         "Jobs",
@@ -92,6 +96,8 @@ if TYPE_CHECKING:
     from ._frames.read import read_pandas as read_pandas
     from ._frames.read import read_polars as read_polars
     from ._http.history import Attempt as Attempt
+    from ._jobs.columns import Column as Column
+    from ._jobs.columns import Columns as Columns
     from ._jobs.job import Job as Job
     from ._journal.listing import Jobs as Jobs
     from ._journal.listing import JournalLine as JournalLine

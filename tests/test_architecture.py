@@ -15,7 +15,7 @@ PACKAGE = Path(__file__).parent.parent / "khoros_analytics"
 DOCS = Path(__file__).parent.parent / "docs"
 
 # The ground floor: modules that every room may import. Each of them imports only those to its left.
-GROUND = ("errors", "_version", "reports", "_secrecy", "_clock", "_checks", "times")
+GROUND = ("errors", "_version", "_tables", "reports", "_secrecy", "_clock", "_checks", "times")
 
 # Every room, and the rooms that it may import beside the ground floor.
 ROOMS = {
@@ -26,7 +26,7 @@ ROOMS = {
     "_http": ("_protocol", "_storage"),
     "_frames": ("_rows", "_storage"),
     "_journal": ("_protocol", "_storage", "_display"),
-    "_jobs": ("_http", "_journal", "_frames", "_rows", "_storage", "_protocol"),
+    "_jobs": ("_http", "_journal", "_frames", "_rows", "_storage", "_protocol", "_display"),
     "_backfill": ("_jobs", "_journal", "_frames", "_storage", "_protocol", "_display"),
     "_client": ("_backfill", "_jobs", "_journal", "_http", "_protocol"),
 }

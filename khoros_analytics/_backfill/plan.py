@@ -6,7 +6,7 @@ from enum import Enum
 
 from attrs import frozen
 
-from .._display.table import html_table
+from .._tables import Table, as_html
 from ..errors import TargetError
 from ..times import Window
 from .dataset import Contents, DatasetFiles
@@ -16,7 +16,6 @@ __all__ = ["Plan", "PlannedWindow", "WindowState", "make_plan"]
 
 REQUESTS_PER_EXPORT = 3
 """How many requests an export takes at the least: one that starts it, one poll, one for its file."""
-_SHOWN = 20
 
 
 class WindowState(Enum):
@@ -101,10 +100,8 @@ class Plan:
     def _repr_html_(self) -> str:
         """Return a table of its windows, for notebooks."""
         shown = [window for window in self.windows if window.state not in (WindowState.LANDED, WindowState.EMPTY)]
-        rows = [(window.key, str(window.window), window.state.value) for window in shown[:_SHOWN]]
-        if len(shown) > _SHOWN:
-            rows.append(("...", f"and {len(shown) - _SHOWN:,} more", ""))
-        return html_table(("window", "time", "state"), rows, caption=repr(self)[1:-1])
+        rows = ((window.key, str(window.window), window.state.value) for window in shown)
+        return as_html(Table(repr(self)[1:-1], ("window", "time", "state"), rows, len(shown)))
 
 
 def _rounded(time: timedelta) -> str:

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 from attrs import frozen
 
-from .._display.table import html_table
+from .._tables import Table, as_html
 from ..errors import KhorosError
 from ..times import Window
 
@@ -115,4 +115,4 @@ class BackfillResult:
     def _repr_html_(self) -> str:
         """Return a table of what failed, below what landed, for notebooks."""
         rows = [(failure.key, str(failure.window), str(failure.error)) for failure in self.failed]
-        return html_table(("failed", "time", "error"), rows, caption=repr(self)[1:-1])
+        return as_html(Table(repr(self)[1:-1], ("failed", "time", "error"), rows, len(rows)))

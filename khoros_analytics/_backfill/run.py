@@ -12,6 +12,7 @@ from attrs import evolve, frozen
 from .._checks import as_count, as_flag, as_seconds, checked, did_you_mean
 from .._clock import Deadline
 from .._frames.read import require
+from .._jobs.find_columns import known_names
 from .._jobs.remote import Account
 from .._protocol.arguments import ExportRequest, encode, find_report, to_json
 from .._storage.folder import Folder, open_folder
@@ -208,7 +209,8 @@ def ask(
     given = {**_with_format(arguments, save), **_with_zone(report.parameters, timezone)}
     settled = now_ms - _milliseconds("settle", settle)
     last: Moment = settled if end == "now" else end
-    base = encode(report, start, last, given, timezone=client_zone)
+    columns = known_names(account, report.name) if given.get("metrics") else ()
+    base = encode(report, start, last, given, timezone=client_zone, columns=columns)
     account.transport.refuse_secrets(report.name, base.pairs)
     base = evolve(base, window=evolve(base.window, zone=zone.key))
     return Question(

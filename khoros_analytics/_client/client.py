@@ -13,6 +13,8 @@ from .._clock import Clock
 from .._http.credentials import Secret, find_credentials
 from .._http.history import History
 from .._http.transport import Session
+from .._jobs.columns import Columns
+from .._jobs.find_columns import find_columns, known_names
 from .._jobs.job import Job
 from .._jobs.start import find_job, start_export
 from .._journal.entries import as_state
@@ -178,7 +180,9 @@ class Client(ReportMethods, BackfillMethods):
         with emptied_frames():
             report = find_report(name)
             fresh = given.reveal().pop("fresh", False)
-            request = encode(report, start, end, given.reveal(), timezone=self._settings.timezone)
+            # Without metrics nobody can have misspelled one.
+            columns = known_names(self._account, report.name) if given.reveal().get("metrics") else ()
+            request = encode(report, start, end, given.reveal(), timezone=self._settings.timezone, columns=columns)
             checked(f"{report.name}: fresh", as_flag, fresh)
             self._transport.refuse_secrets(report.name, request.pairs)
             return Job(start_export(self._account, request, fresh=bool(fresh)))
@@ -242,6 +246,48 @@ class Client(ReportMethods, BackfillMethods):
         )
         most = None if limit is None else checked("limit", as_count, limit)
         return list_jobs(islice(entries, most), self._account.id)
+
+    def columns(
+        self, name: str, *, examples: bool = False, fresh: bool = False, timeout: float | None = None
+    ) -> Columns:
+        """Find out which columns a report has in this company. The vendor's full list is not public.
+
+        It asks for the smallest export that tells: the last full hour; where that has no row the last day, week, and 30
+        days, one after the other. Each takes three requests of the quota, or some more. What was found is remembered
+        for a day, by all clients of the account in this process, and with a journal in every process. From then on,
+        metrics that are spelled almost as one of these columns are warned of, too.
+
+        Columns that look like personal data, by their name or by one of their values, get no example, unless you ask
+        for it; such examples are never written into the journal.
+
+        Args:
+            name: The report's name on the wire, such as ``"conversation"``, or its title.
+            examples: Whether columns that look like personal data get an example, too.
+            fresh: Whether to ask the server even if the columns are known.
+            timeout: How long all of it may take, in seconds; 6 hours when not given.
+
+        Returns:
+            The columns, in the order of the export, which a notebook shows as a table; no column where the file is
+            empty. ``names`` are their names, as ``metrics`` takes them.
+
+        Raises:
+            ParameterError: There is no such report, or an argument cannot be used; nothing was sent.
+            KhorosError: As for the report's method, and for ``download`` of its job.
+
+        Example:
+            >>> columns = client.columns("conversation")
+            >>> columns.names[:2], columns[1].type, columns[1].empty
+            (('CONVERSATION_ID', 'STATUS'), 'text', 0.0)
+        """
+        with emptied_frames():
+            return find_columns(
+                self._account,
+                find_report(name),
+                self._settings.timezone,
+                examples=examples,
+                fresh=fresh,
+                timeout=timeout,
+            )
 
     def teams(self) -> list[Team]:
         """List the company's teams, for the ``team_ids`` of the reports that take them.

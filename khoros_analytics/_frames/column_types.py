@@ -11,7 +11,7 @@ from attrs import evolve, field, frozen
 from ..errors import ParameterError
 from ..reports import REPORTS, Metric, TypeName
 
-__all__ = ["NOTHING", "TEXT", "ColumnType", "SchemaHints", "Types", "join", "parse_types"]
+__all__ = ["NOTHING", "TEXT", "ColumnType", "SchemaHints", "Types", "join", "parse_types", "words_of"]
 
 Types = Mapping[str, TypeName] | Literal["text"]
 """What a caller may say of the types: those of single columns, or that all of them stay text."""
@@ -78,7 +78,7 @@ def join_all(types: Iterable[ColumnType]) -> ColumnType:
 
 
 @lru_cache(4096)
-def _words(name: str) -> Sequence[str]:
+def words_of(name: str) -> Sequence[str]:
     """Return the words of a column's name, in small letters; they are told apart by separators and by capitals."""
     parted = re.sub(r"(?<=[^\W\dA-Z_])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])|[\W_]+", " ", name)
     return parted.casefold().split()
@@ -109,7 +109,7 @@ class SchemaHints:
             >>> [SchemaHints().stays_text(name) for name in ("CONVERSATION_ID", "authorUuid", "Post ID", "POST_COUNT")]
             [True, True, True, False]
         """
-        return self.all_text or _words(column)[-1:] in (["id"], ["uuid"], ["guid"])
+        return self.all_text or words_of(column)[-1:] in (["id"], ["uuid"], ["guid"])
 
     def initial(self, column: str) -> ColumnType:
         """Return what is known of a column before any of its values."""

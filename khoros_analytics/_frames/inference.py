@@ -46,13 +46,16 @@ _PATTERNS: dict[TypeName, str] = {
     "date": r"[0-9]{4}-[0-9]{2}-[0-9]{2}",
     "timestamp": f"{_MOMENT}{_OFFSET}?",
 }
-_SHAPES: dict[TypeName, re.Pattern[str]] = {kind: re.compile(pattern) for kind, pattern in _PATTERNS.items()}
-_FRACTION = re.compile(r"\.([0-9]+)")
-_LONGEST_FLOAT = 300
+SHAPES: dict[TypeName, re.Pattern[str]] = {kind: re.compile(pattern) for kind, pattern in _PATTERNS.items()}
+FRACTION = re.compile(r"\.([0-9]+)")
+LONGEST_FLOAT = 300
 """Of so many characters no number without an exponent is too large or too small for a float."""
-_MOST_DIGITS = 15
+MOST_DIGITS = 15
 """The decimal digits that a float keeps, whatever they are."""
-_MORE_DIGITS = rf"^-?[0.]*[1-9](?:\.?[0-9]){{{_MOST_DIGITS}}}"
+MORE_DIGITS = re.compile(rf"^-?[0.]*[1-9](?:\.?[0-9]){{{MOST_DIGITS}}}")
+"""What a number with more of them looks like."""
+FIRST_NEAR_YEAR, FIRST_FAR_YEAR = "1678", "2262"
+"""Between these years 64 bits of nanoseconds reach."""
 _DIGITS = "0123456789"
 _PLAIN_MOMENT = len("2019-02-01 00:00:00")
 _SAMPLE = 20
@@ -172,7 +175,7 @@ def asked_type(kind: TypeName, column: ColumnChunk) -> ColumnType:
         return ColumnType(kind)
     # Microseconds hold the years 1 to 9999. Moments with offsets of all kinds can only meet in UTC.
     sample = _sample(_as_text(column))
-    found = _SHAPES["timestamp"].fullmatch(sample[0]) if sample else None
+    found = SHAPES["timestamp"].fullmatch(sample[0]) if sample else None
     return ColumnType(kind, "string" if sample else None, unit="us", zone="UTC" if found and found[1] else None)
 
 
@@ -187,11 +190,11 @@ def _sample(values: "pa.ChunkedArray") -> list[str]:
 def _guesses(values: "pa.ChunkedArray") -> Iterator[ColumnType]:
     """Yield the types that the first values have, and wider ones that the others may need."""
     sample = _sample(values)
-    for kind, shape in _SHAPES.items():
+    for kind, shape in SHAPES.items():
         if not all(map(shape.fullmatch, sample)):
             continue
         if kind == "integer":
-            wide = _longest(values) > _MOST_DIGITS and _any_match(values, f"[0-9]{{{_MOST_DIGITS + 1}}}")
+            wide = _longest(values) > MOST_DIGITS and _any_match(values, f"[0-9]{{{MOST_DIGITS + 1}}}")
             yield ColumnType(kind, "string", wide=wide)
         elif kind == "timestamp":
             yield from _moment_types(values, sample)
@@ -201,7 +204,7 @@ def _guesses(values: "pa.ChunkedArray") -> Iterator[ColumnType]:
 
 def _moment_types(values: "pa.ChunkedArray", sample: Sequence[str]) -> Iterator[ColumnType]:
     """Yield timestamps in the unit that the first values need, and in finer ones."""
-    found = [_FRACTION.search(text) for text in sample]
+    found = [FRACTION.search(text) for text in sample]
     digits = max((len(fraction[1]) for fraction in found if fraction), default=0)
     zone = _zone(sample[0]) if sample else None
     known = ColumnType("timestamp", "string", wide=_is_far(values), zone="UTC" if zone == "Z" else zone)
@@ -209,7 +212,7 @@ def _moment_types(values: "pa.ChunkedArray", sample: Sequence[str]) -> Iterator[
 
 
 def _zone(moment: str) -> str | None:
-    found = _SHAPES["timestamp"].fullmatch(moment)
+    found = SHAPES["timestamp"].fullmatch(moment)
     return found[1] if found else None
 
 
@@ -218,7 +221,7 @@ def _is_far(moments: "pa.ChunkedArray") -> bool:
     import pyarrow.compute as pc
 
     bounds = pc.min_max(moments).as_py()
-    return bool(bounds["min"] < "1678" or bounds["max"] >= "2262")
+    return bool(bounds["min"] < FIRST_NEAR_YEAR or bounds["max"] >= FIRST_FAR_YEAR)
 
 
 def _parsed_exactly(values: "pa.ChunkedArray", wanted: ColumnType) -> "pa.ChunkedArray | None":
@@ -264,9 +267,9 @@ def _is_exact(values: "pa.ChunkedArray", wanted: ColumnType) -> bool:
     if wanted.kind in ("integer", "float"):
         if not _is_plain(values, longest) and not _all_match(values, _PATTERNS[wanted.kind]):
             return False
-        if wanted.kind == "integer" or longest <= _MOST_DIGITS:
+        if wanted.kind == "integer" or longest <= MOST_DIGITS:
             return True
-        return longest <= _LONGEST_FLOAT and not _any_match(values, _MORE_DIGITS)
+        return longest <= LONGEST_FLOAT and not _any_match(values, MORE_DIGITS.pattern)
     if wanted.kind != "timestamp":
         return _all_match(values, _PATTERNS[wanted.kind or "text"])
     if (wanted.unit, wanted.zone, longest) == ("s", None, _PLAIN_MOMENT):
@@ -393,7 +396,7 @@ def _native_type(column: ColumnChunk) -> ColumnType:
         return ColumnType("boolean", "boolean")
     if pa.types.is_integer(values.type):
         bounds = pc.min_max(values).as_py()
-        return ColumnType("integer", "number", wide=max(bounds["max"], -bounds["min"]) >= 10**_MOST_DIGITS)
+        return ColumnType("integer", "number", wide=max(bounds["max"], -bounds["min"]) >= 10**MOST_DIGITS)
     # Numbers with more digits than a float keeps were never made floats: they are texts.
     return ColumnType("float", "number") if pa.types.is_floating(values.type) else TEXT
 

@@ -7,7 +7,8 @@ from typing import SupportsIndex, overload
 
 from attrs import frozen
 
-from .._display.table import html_table
+from .._display.listing import Listing
+from .._tables import Table
 from ..times import Window
 from .entries import Entry, EntryState
 from .token import write_token
@@ -39,7 +40,7 @@ class JournalLine:
     token: str | None
 
 
-class Jobs(tuple[JournalLine, ...]):
+class Jobs(Listing, tuple[JournalLine, ...]):
     """The lines of the journal, newest first."""
 
     __slots__ = ()
@@ -53,12 +54,10 @@ class Jobs(tuple[JournalLine, ...]):
         found = super().__getitem__(index)
         return Jobs(found) if isinstance(found, tuple) else found
 
-    def __repr__(self) -> str:
-        return "\n".join(" | ".join(_cells(line)) for line in self) or "<no exports in the journal>"
-
-    def _repr_html_(self) -> str:
-        """Return a table, for notebooks."""
-        return html_table(("asked at", "report", "window", "arguments", "state", "file"), map(_cells, self))
+    def _table(self) -> Table:
+        head = ("asked at", "report", "window", "arguments", "state", "file")
+        caption = f"{len(self) or 'no'} export{'' if len(self) == 1 else 's'} in the journal"
+        return Table(caption, head, map(_cells, self), len(self))
 
 
 def list_jobs(entries: Iterable[Entry], account: str) -> Jobs:

@@ -149,6 +149,12 @@ class Journal:
 
     # --- reading ---------------------------------------------------------------------------------------------------
 
+    @contextmanager
+    def reading(self) -> Iterator[Any]:
+        """Read something else of the same file; all queries of the block see the same moment."""
+        with self._database.reading() as connection:
+            yield connection
+
     def find(self, identity: JobIdentity) -> Entry | None:
         """Return the line of a job, or None."""
         self.catch_up()

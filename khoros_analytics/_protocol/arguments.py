@@ -1,6 +1,6 @@
 """Python arguments to one request, by the table: all mistakes of a call are found before anything is sent."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import timedelta
 from typing import cast
@@ -83,10 +83,12 @@ def encode(
     arguments: Mapping[str, object],
     *,
     timezone: ZoneInfo | None = None,
+    columns: Collection[str] = (),
 ) -> ExportRequest:
     """Turn the arguments of one call into a request; one ParameterError names every wrong argument.
 
-    None stands for an argument that was not given. ``timezone`` is the client's zone, for a call without one.
+    None stands for an argument that was not given. ``timezone`` is the client's zone, for a call without one, and
+    ``columns`` are those that the company is known to have.
     """
     given = {name: value for name, value in arguments.items() if value is not None}
     problems = _Problems(report)
@@ -97,7 +99,7 @@ def encode(
     found = _canonical_arguments(report, {"format": "csv", **given}, problems)
     problems.raise_any()
     request = ExportRequest(report, window, found)
-    warn_of_likely_mistakes(report, window, found, request.pairs)
+    warn_of_likely_mistakes(report, window, found, request.pairs, columns)
     return request
 
 

@@ -2,7 +2,7 @@
 
 import logging
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import suppress
 from datetime import datetime, timedelta
 
@@ -19,12 +19,17 @@ _LONG_WORD = 8
 _SHORTEST_MISTYPED_WORD = 4  # among shorter ones, such as tar and tag, one letter makes another word
 
 
-def warn_of_likely_mistakes(report: Report, window: Window, arguments: Mapping[str, object], pairs: Pairs) -> None:
-    """Say in the log what looks like a mistake in a request that is about to be sent."""
+def warn_of_likely_mistakes(
+    report: Report, window: Window, arguments: Mapping[str, object], pairs: Pairs, columns: Collection[str] = ()
+) -> None:
+    """Say in the log what looks like a mistake in a request that is about to be sent.
+
+    ``columns`` are those that the company is known to have.
+    """
     extra = {"khoros_report": report.name}
     metrics = arguments.get("metrics")
     for given in metrics if isinstance(metrics, list) else []:
-        if near := similar_metric(report, given):
+        if near := similar_metric(report, given, columns):
             log.warning(
                 "%s: metrics: %r is sent as given, but it is not a metric that is known; did you mean %r?",
                 *(report.name, given, near),
@@ -42,14 +47,16 @@ def warn_of_likely_mistakes(report: Report, window: Window, arguments: Mapping[s
 # --- metrics ---------------------------------------------------------------------------------------------------------
 
 
-def similar_metric(report: Report, given: str) -> str | None:
+def similar_metric(report: Report, given: str, columns: Collection[str] = ()) -> str | None:
     """Return the metric that is probably meant by an unknown name; None for a known one, and for one that is like none.
 
-    Names that differ by a word are different metrics: the server knows more of them than this library does.
+    Names that differ by a word are different metrics: the server knows more of them than this library does. What the
+    company's columns are called goes before what the table calls them.
     """
-    if any(given == metric.name for metric in report.metrics):
+    if given in columns or any(given == metric.name for metric in report.metrics):
         return None
     known = {name: metric.name for metric in report.metrics for name in (metric.name, metric.label) if name}
+    known |= {name: name for name in columns}
     alike = {name: meant for name, meant in known.items() if _is_alike(_words(given), _words(name))}
     return next(iter(close_matches(given, alike, cutoff=0.0)), None)
 

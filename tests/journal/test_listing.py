@@ -143,7 +143,8 @@ def test_slices_stay_lists_of_jobs(filled):
     """A part of the list looks like the list."""
     jobs = filled.jobs()
 
-    assert repr(jobs[:2]) == "\n".join(repr(jobs).splitlines()[:2])
+    assert repr(jobs[:2]).splitlines()[1:] == repr(jobs).splitlines()[1:4]
+    assert repr(jobs[:2]).startswith("<2 exports in the journal>")
     assert "<table>" in jobs[1:]._repr_html_()
     assert jobs[-1] is jobs[3]
     assert repr(jobs[4:]) == "<no exports in the journal>"
@@ -321,7 +322,7 @@ def test_a_damaged_line(world, connect, execute, folder, caplog, *, column):
         for _ in range(2):
             jobs = client.jobs()
             assert jobs[0].report == "user"
-            assert len(repr(jobs).splitlines()) == len(jobs) in (1, 2)
+            assert len(repr(jobs).splitlines()) - 2 == len(jobs) in (1, 2)
             assert "<table>" in jobs._repr_html_()
         assert client.user(*WINDOW).token == token
         assert client.job(token).token == token
