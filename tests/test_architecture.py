@@ -28,7 +28,7 @@ ROOMS = {
     "_journal": ("_protocol", "_storage", "_display"),
     "_jobs": ("_http", "_journal", "_frames", "_rows", "_storage", "_protocol", "_display"),
     "_backfill": ("_jobs", "_journal", "_frames", "_storage", "_protocol", "_display"),
-    "_client": ("_backfill", "_jobs", "_journal", "_http", "_protocol"),
+    "_client": ("_backfill", "_jobs", "_journal", "_http", "_protocol", "_display"),
 }
 
 # The sandbox stands apart: of the package it imports these two, and inside it each part only those to its left.
@@ -62,9 +62,11 @@ THIRD_PARTIES = {
     "pyarrow": {"_frames"},
     "pandas": {"_frames"},
     "polars": {"_frames"},
+    "IPython": {"_display"},
+    "tqdm": {"_display"},
     "werkzeug": {"sandbox"},
 }
-OPTIONAL = {"fsspec", "keyring", "numpy", "orjson", "pandas", "polars", "pyarrow", "werkzeug"}
+OPTIONAL = {"IPython", "tqdm", "fsspec", "keyring", "numpy", "orjson", "pandas", "polars", "pyarrow", "werkzeug"}
 # A type checker has to be told what the methods of a job and of a dataset return.
 ANNOTATED_IN = {"_jobs", "_backfill"}
 READS_THE_TIME = {"now", "utcnow", "today"}

@@ -381,9 +381,13 @@ class Backfill:
         lengths = [planned.window.length for planned in self._plan.windows]
         return (self._plan.report, lengths[0] if lengths else timedelta())
 
+    def progress(self) -> BackfillProgress:
+        """Return how far it is; any thread may ask."""
+        return self._tally.progress(len(self._windows), self._scheduler.active)
+
     def _report(self) -> None:
         if self._settings.on_update is not None:
-            self._settings.on_update(self._tally.progress(len(self._windows), self._scheduler.active))
+            self._settings.on_update(self.progress())
 
     def _interrupted(self) -> str:
         running = self._scheduler.active + len(self._fetching)

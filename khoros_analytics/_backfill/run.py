@@ -27,6 +27,7 @@ from .records import Identity, SaveAs, is_by_date
 from .result import BackfillProgress, BackfillResult
 from .scheduler import MAX_ACTIVE
 from .schema import SchemaKeeper
+from .watch import watched
 
 __all__ = ["Question", "ask"]
 
@@ -129,9 +130,13 @@ class Question:
         self._check_size()
         self._check_place(replace=replaces)
         self.folder.check()
-        clock = self.account.transport.clock
+        clock, report = self.account.transport.clock, self.base.report.name
         files = ThreadFetcher(clock) if executor is None else ExecutorFetcher(executor, mandate)
-        with hold_lease(self.folder, LEASE) as check_lease, files as fetcher:
+        with (
+            watched(report, str(self.folder), clock, self.account.progress) as watch,
+            hold_lease(self.folder, LEASE) as check_lease,
+            files as fetcher,
+        ):
             dataset = DatasetFiles.open_or_create(self.folder, self.identity, replace=replaces)
             dataset.recover()
             contents = dataset.contents()
@@ -139,7 +144,7 @@ class Question:
             if verifies:
                 contents.damaged |= set(dataset.changed(contents.lines.values()))
             self._check_damage(contents, verify=verifies)
-            return Backfill(
+            watch.backfill = Backfill(
                 self.account,
                 self.plan(dataset, contents),
                 dataset,
@@ -149,7 +154,9 @@ class Question:
                 schema=SchemaKeeper(dataset, contents.lines.values()),
                 settings=settings,
                 check_lease=check_lease,
-            ).run()
+            )
+            watch.result = watch.backfill.run()
+        return watch.result
 
     def _deadline(self, timeout: object) -> Deadline | None:
         if timeout is None:

@@ -36,7 +36,7 @@ def open_account(settings: Settings, credentials: Credentials, clock: Clock, ses
         session=session,
     )
     durations = Durations() if stored is None else Durations(stored.durations)
-    return Account(transport, name, stored, settings.max_bytes, durations)
+    return Account(transport, name, stored, settings.max_bytes, durations, settings.progress)
 
 
 def account_of_environment(keywords: Mapping[str, Any]) -> Account:

@@ -70,10 +70,14 @@ class Client(ReportMethods, BackfillMethods):
         max_bytes: How large a downloaded file may be, in bytes; no limit when not given.
         keyring: The service of the system's keyring in which what neither an argument nor the environment gives is
             looked up, under the names ``username``, ``password`` and ``company_key``. Needs the extra ``keyring``.
+        progress: Whether a call that waits shows how it stands: a card in a notebook, a line on a terminal (standard
+            error; needs the extra ``progress``). False shows nothing, True also writes to where nobody seems to look,
+            and None shows it where somebody does.
 
     Raises:
         ConfigurationError: Something is missing or cannot be used; the message names the argument and the variable.
-        ImportError: A keyring was named, and the extra ``keyring`` is not installed.
+        ImportError: A keyring was named, and the extra ``keyring`` is not installed; or ``progress=True`` outside of a
+            notebook, and the extra ``progress`` is not.
 
     Example:
         >>> client = Client("analyst", "a secret", "a key", region="emea")
@@ -100,6 +104,7 @@ class Client(ReportMethods, BackfillMethods):
         clock: Clock | None = None,
         max_bytes: int | None = None,
         keyring: str | None = None,
+        progress: bool | None = None,
     ) -> None:
         # A pickle holds no credentials, so only a client that finds them in its environment can come back from one.
         from_environment = (username, password, company_key) == (None, None, None)
@@ -121,6 +126,7 @@ class Client(ReportMethods, BackfillMethods):
                 journal_keep=journal_keep,
                 max_bytes=max_bytes,
                 keyring=keyring,
+                progress=progress,
             )
             if not isinstance(clock, Clock | None):
                 raise ConfigurationError(f"clock must be a Clock, not {type(clock).__name__}")

@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 from attrs import asdict, frozen
 
 from .._checks import as_count, as_seconds, checked
+from .._display.screens import check_progress
 from .._http.transport import Session
 from .._protocol.urls import BaseUrl
 from .._secrecy import Hidden
@@ -91,6 +92,7 @@ class Settings:
     journal_keep: timedelta | None
     max_bytes: int | None
     keyring: str | None
+    progress: bool | None
 
     @classmethod
     def check(
@@ -106,6 +108,7 @@ class Settings:
         journal_keep: object,
         max_bytes: object,
         keyring: str | None,
+        progress: object,
     ) -> "Settings":
         """Check what a caller gave; a ConfigurationError names the argument that cannot be used."""
         return cls(
@@ -119,6 +122,7 @@ class Settings:
             journal_keep=None if journal_keep is None else _check("journal_keep", _as_span, journal_keep),
             max_bytes=None if max_bytes is None else _check("max_bytes", as_count, max_bytes),
             keyring=keyring,
+            progress=_check("progress", check_progress, progress),
         )
 
     def keywords(self) -> dict[str, Any]:
@@ -127,5 +131,5 @@ class Settings:
         return {"base_url": str(values.pop("base")), **values}
 
     def for_workers(self) -> dict[str, Any]:
-        """Return them as a worker on another machine gets them: without the journal, which is a file of this one."""
-        return {**self.keywords(), "journal": None, "journal_keep": None}
+        """Return them as a worker on another machine gets them: without the journal, and where nobody looks."""
+        return {**self.keywords(), "journal": None, "journal_keep": None, "progress": False}

@@ -3,7 +3,8 @@
 import logging
 import threading
 from collections import Counter, deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from itertools import groupby
 
@@ -12,7 +13,7 @@ from attrs import frozen
 from .._clock import Clock
 from .._secrecy import unfinished
 
-__all__ = ["Attempt", "History"]
+__all__ = ["Attempt", "History", "Pause"]
 
 log = logging.getLogger("khoros_analytics")
 
@@ -43,6 +44,19 @@ class Attempt:
         return f"{self.at:%H:%M:%S} {self.phase}{waited}: {self.outcome}"
 
 
+@frozen
+class Pause:
+    """What is being waited for just now.
+
+    Attributes:
+        reason: What for: the next poll, the quota, a repetition.
+        until: Until when, on the monotonic clock; None where nobody knows.
+    """
+
+    reason: str
+    until: float | None = None
+
+
 def _in_short(attempts: Iterable[Attempt]) -> list[str]:
     """Return each attempt as a text, and of those in a row that came to the same only the last, with their number."""
     rows = [list(row) for _, row in groupby(attempts, lambda attempt: (attempt.phase, attempt.outcome))]
@@ -65,6 +79,7 @@ class History:
         self._held_up = 0.0
         self._asked = 0.0
         self._count = 0
+        self.pause: Pause | None = None
 
     @unfinished
     def __repr__(self) -> str:
@@ -92,10 +107,20 @@ class History:
         """Return a function that sleeps, and notes what for."""
 
         def sleep(seconds: float) -> None:
-            self._clock.sleep(seconds)
+            with self.pausing(reason, seconds):
+                self._clock.sleep(seconds)
             self.waited(reason, seconds)
 
         return sleep
+
+    @contextmanager
+    def pausing(self, reason: str, seconds: float | None = None) -> Iterator[None]:
+        """Let it be known, for those who look meanwhile, what the block waits for and how long."""
+        self.pause = Pause(reason, None if seconds is None else self._clock.monotonic() + seconds)
+        try:
+            yield
+        finally:
+            self.pause = None
 
     def attempted(self, phase: str, began: float, outcome: str) -> None:
         """Note an attempt that has just ended."""

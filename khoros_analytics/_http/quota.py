@@ -45,10 +45,14 @@ class Room:
     Attributes:
         seconds: How long until one more request may start.
         spare: The part of the window's requests that is unused, from 0 to 1.
+        left: How many requests of the window are unused.
+        limit: How many it has.
     """
 
     seconds: float
     spare: float
+    left: int
+    limit: int
 
 
 class SharedCount(Protocol):
@@ -194,7 +198,7 @@ class Quota:
             if too_many > 0:
                 oldest = self._done[min(too_many, len(self._done)) - 1] if self._done else now
                 wait = max(wait, oldest + WINDOW - now if self._done else _MAX_SLEEP)
-            return Room(wait, max(0.0, 1 - counted / limit))
+            return Room(wait, max(0.0, 1 - counted / limit), max(0, limit - counted), limit)
 
     def release(
         self, status_code: int | None = None, retry_after: float | None = None, lines: Lines = log, subject: str = ""

@@ -294,7 +294,8 @@ class Transport:
     def _wait_for_turn(self, call: Call, deadline: Deadline, history: History) -> None:
         began = self.clock.monotonic()
         try:
-            self._share.acquire(deadline, history.log, call.place)
+            with history.pausing("quota"):
+                self._share.acquire(deadline, history.log, call.place)
         except JobTimeoutError as error:
             started = False if call.phase is Phase.CREATE else None
             raise JobTimeoutError(f"{call.place}: {error}", may_have_started=started) from None

@@ -17,7 +17,7 @@ from ..errors import (
     TargetError,
 )
 
-__all__ = ["Export", "explain", "explain_claim", "explain_creation", "explain_missing_library"]
+__all__ = ["Export", "explain", "explain_claim", "explain_creation", "explain_missing_library", "has_ended", "keeps"]
 
 _HERE = (ConfigurationError, ParameterError, TargetError, ExportFormatError)
 """What is wrong on this machine: the requests that were made say nothing about it."""
@@ -59,7 +59,8 @@ def explain(error: KhorosError, export: Export) -> None:
     """Let an error about an export say what it is about, what to do, how the export goes on, and what was tried."""
     error.add_subject(export.subject)
     error.add_advice(advice_for(error))
-    error.add_export(_outlook(error, export))
+    ended = has_ended(error, export)
+    error.add_export(ended or _goes_on(export))
     if not isinstance(error, _HERE):
         error.add_history(export.history.summary())
 
@@ -92,20 +93,24 @@ def explain_creation(error: KhorosError, subject: str, history: History) -> None
         error.add_history(history.summary())
 
 
-def _outlook(error: KhorosError, export: Export) -> str:
+def has_ended(error: BaseException, export: Export) -> str:
+    """Return what has become of an export, in words; empty where it goes on, whatever the error is."""
     if isinstance(error, DownloadExpiredError) or (
         isinstance(error, RequestRejectedError) and error.status_code in _GONE
     ):
         return "it is gone from the server, file and all"
     if isinstance(error, JobFailedError) or export.verdict is Verdict.FAILED:
         return "it has ended without a file"
-    return _goes_on(export)
+    return ""
+
+
+def keeps(export: Export) -> str:
+    """Return how long the server keeps the file of an export that goes on, in words."""
+    if export.expires_at is None:
+        return "it goes on, and the server keeps its file for 24 hours"
+    return f"it is ready, and the server keeps its file until {export.expires_at:%Y-%m-%d %H:%M} UTC at the latest"
 
 
 def _goes_on(export: Export) -> str:
-    if export.expires_at is None:
-        state = "it goes on, and the server keeps its file for 24 hours"
-    else:
-        state = f"it is ready, and the server keeps its file until {export.expires_at:%Y-%m-%d %H:%M} UTC at the latest"
     again = "by the same call again, or " if export.is_found_again else ""
-    return f"{state}; pick it up here with this job, or in any program {again}with client.job({export.token!r})"
+    return f"{keeps(export)}; pick it up here with this job, or in any program {again}with client.job({export.token!r})"

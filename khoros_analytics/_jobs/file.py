@@ -19,11 +19,12 @@ from .._rows.ending import ending_of
 from .._rows.source import Format, problem_of
 from .._secrecy import unfinished
 from .._storage.atomic import SavedFile, check_target, commit, copy, resolve_target
-from .._storage.partial import open_partial
+from .._storage.partial import PartialFile, open_partial
 from .._storage.system_errors import map_os_errors
 from .._version import __version__
 from ..errors import JobTimeoutError
 from .remote import RemoteFile, RemoteJob
+from .watch import watched
 
 __all__ = ["JobFile", "TemporaryFile"]
 
@@ -56,10 +57,11 @@ def _remove_folder(folder: str, process: int) -> None:
 
 
 class JobFile:
-    """The file of a job, wherever on this machine it is."""
+    """The file of a job, wherever on this machine it is. ``progress`` says whether its fetching is shown."""
 
-    def __init__(self, remote: RemoteJob) -> None:
+    def __init__(self, remote: RemoteJob, progress: bool | None = False) -> None:  # noqa: FBT001, FBT002 - as Account's
         self._remote = remote
+        self._progress = progress
         self._saved: dict[Path, SavedFile] = {}
         self._temporary: TemporaryFile | None = None
         self._lock = threading.RLock()
@@ -180,23 +182,30 @@ class JobFile:
         there = self._find()
         if there:
             return copy(there, target, overwrite=overwrite)
+        with watched(self._remote, self._progress) as watch:
+            self._remote.wait(deadline)
+            ids = self._remote.identity.created
+            with open_partial(target, owner=f"{ids.workflow_id} {ids.run_id}") as part:
+                watch.part = part
+                self._download(part, deadline, accept_unverified=accept_unverified)
+                saved = commit(part, overwrite=overwrite, announce=announce)
+            watch.saved_as = target.name, saved.size
+        return saved
+
+    def _download(self, part: PartialFile, deadline: Deadline, *, accept_unverified: bool) -> None:
         remote = self._remote
-        remote.wait(deadline)
-        ids = remote.identity.created
-        with open_partial(target, owner=f"{ids.workflow_id} {ids.run_id}") as part:
-            download(
-                RemoteFile(remote, deadline),
-                part,
-                failures=FailuresInARow(remote.subject, remote.log),
-                sleep=remote.history.sleeper("repetition"),
-                deadline=deadline,
-                retries=remote.transport.retries,
-                max_bytes=remote.account.max_bytes,
-                ending=lambda path: ending_of(path, self.format()),
-                problem=lambda path: problem_of(path, self.format(), remote.transport.redact),
-                accept_unverified=accept_unverified,
-            )
-            return commit(part, overwrite=overwrite, announce=announce)
+        download(
+            RemoteFile(remote, deadline),
+            part,
+            failures=FailuresInARow(remote.subject, remote.log),
+            sleep=remote.history.sleeper("repetition"),
+            deadline=deadline,
+            retries=remote.transport.retries,
+            max_bytes=remote.account.max_bytes,
+            ending=lambda path: ending_of(path, self.format()),
+            problem=lambda path: problem_of(path, self.format(), remote.transport.redact),
+            accept_unverified=accept_unverified,
+        )
 
     @contextmanager
     def _one_at_a_time(self, deadline: Deadline) -> Iterator[None]:

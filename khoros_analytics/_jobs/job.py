@@ -17,6 +17,7 @@ from .file import JobFile
 from .read_methods import ReadMethods
 from .remote import RemoteJob
 from .start import start_export
+from .watch import watched
 
 __all__ = ["Job"]
 
@@ -35,7 +36,7 @@ class Job(ReadMethods):
     """
 
     def __init__(self, remote: RemoteJob) -> None:
-        super().__init__(remote, JobFile(remote))
+        super().__init__(remote, JobFile(remote, remote.account.progress))
 
     @unfinished
     def __repr__(self) -> str:
@@ -142,7 +143,8 @@ class Job(ReadMethods):
             if on_update is not None and not callable(on_update):
                 raise ParameterError(f"on_update: {on_update!r} is not a function; give one that takes the job")
             deadline = self._remote.deadline(timeout)
-            self._remote.wait(deadline, (lambda: on_update(self)) if on_update else None)
+            with watched(self._remote, not self._remote.is_ready and self._remote.account.progress):
+                self._remote.wait(deadline, (lambda: on_update(self)) if on_update else None)
         return self
 
     def download(

@@ -50,13 +50,18 @@ FIRST_SIGN_OF_LIFE = 600.0
 
 @frozen(eq=False)
 class Account:
-    """What all jobs of one client share. ``id`` is the account's name in tokens and journals."""
+    """What all jobs of one client share.
+
+    ``id`` is the account's name in tokens and journals. ``progress`` says whether waits are shown: True, False, or None
+    for where somebody is looking.
+    """
 
     transport: Transport
     id: str
     journal: Journal | None = None
     max_bytes: int | None = None
     durations: Durations = field(factory=Durations)
+    progress: bool | None = False
 
 
 class RemoteJob:
@@ -208,7 +213,7 @@ class RemoteJob:
                 on_poll()
             return verdict
 
-        if self.status.verdict is Verdict.READY and not self._may_have_expired():
+        if self.is_ready:
             return
         if self.status.verdict is not Verdict.FAILED:
             verdict = poll_until(
@@ -231,6 +236,11 @@ class RemoteJob:
         if verdict is Verdict.UNSETTLED and self._closed_without_file_since is not None:
             return self.age() - self._closed_without_file_since >= CLOSED_WITHOUT_FILE
         return verdict is not Verdict.RUNNING
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether its file can be fetched, for all that is known here."""
+        return self.status.verdict is Verdict.READY and not self._may_have_expired()
 
     def _may_have_expired(self) -> bool:
         expires = self.expires_at
