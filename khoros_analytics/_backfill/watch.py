@@ -12,6 +12,7 @@ from .result import BackfillProgress, BackfillResult
 
 __all__ = ["Watch", "watched"]
 
+_FEW = 120.0  # what takes longer is estimated in whole minutes
 _SAME_CALL = "What landed stays, and what runs is written down there: the same call goes on from here."
 
 
@@ -52,7 +53,8 @@ class Watch:
 
     def _left(self, progress: BackfillProgress) -> Iterator[Fact]:
         if progress.remaining is not None:
-            left = f"about {time_in_words(progress.remaining.total_seconds())}"
+            seconds = progress.remaining.total_seconds()
+            left = f"about {time_in_words(seconds if seconds < _FEW else 60 * round(seconds / 60))}"
             yield Fact("time left", left, f"{left} left")
         yield self._elapsed()
 
@@ -71,13 +73,13 @@ class Watch:
 
     def _succeeded(self) -> Snapshot:
         result = self.result or BackfillResult(report="", to="")
-        landed, failed = len(result.landed) + len(result.empty), len(result.failed)
+        landed, failed, there = len(result.landed) + len(result.empty), len(result.failed), len(result.skipped)
         took = time_in_words(self._clock.monotonic() - self._began)
         state = f"{landed:,} windows landed" + (f", {failed:,} failed" if failed else "")
         facts = (
             Fact("rows", f"{result.rows:,}", f"{result.rows:,} rows"),
             Fact("size", bytes_in_words(result.bytes), bytes_in_words(result.bytes)),
-            Fact("there already", f"{len(result.skipped):,} windows", f"{len(result.skipped):,} there already"),
+            *([Fact("there already", f"{there:,} windows", f"{there:,} there already")] if there else ()),
             Fact("requests", f"{result.requests:,}"),
             Fact("elapsed", took, took),
             Fact("dataset", self._to),

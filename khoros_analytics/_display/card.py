@@ -18,12 +18,13 @@ font-size:var(--jp-content-font-size1,var(--vscode-font-size,14px))}
 .khoros-analytics-card.done{--stripe:var(--jp-success-color1,var(--vscode-charts-green,#3a8f4d))}
 .khoros-analytics-card.stopped{--stripe:var(--jp-warn-color1,var(--vscode-charts-orange,#b7791f))}
 .khoros-analytics-card.failed{--stripe:var(--jp-error-color1,var(--vscode-charts-red,#d14343))}
-.khoros-analytics-card p{margin:0 0 .2em}
+.khoros-analytics-card p{margin:.2em 0}
 .khoros-analytics-card progress{width:100%;max-width:30em;height:.8em;accent-color:var(--stripe)}
 .khoros-analytics-card table{border-collapse:collapse;border:0;margin:0;color:inherit;font-size:inherit}
 .khoros-analytics-card tr,.khoros-analytics-card tr:hover{background:none!important}
-.khoros-analytics-card th,.khoros-analytics-card td{background:none;border:0;padding:0 1.2em 0 0;text-align:left;
-vertical-align:top;font-weight:normal;white-space:normal;overflow-wrap:anywhere;color:inherit}
+.khoros-analytics-card th,.khoros-analytics-card td{background:none;border:0;padding:0 1.2em 0 0;color:inherit;
+text-align:left!important;vertical-align:top;font-weight:normal;line-height:inherit;white-space:normal;
+overflow-wrap:anywhere}
 .khoros-analytics-card th{white-space:nowrap;opacity:.8}
 .khoros-analytics-card code{color:inherit;background:none;overflow-wrap:anywhere;white-space:pre-wrap}
 """.replace("\n", "")

@@ -94,23 +94,25 @@ class _Terminal:
     """A line of the terminal; tqdm knows how wide that is, and keeps those of several threads apart."""
 
     def __init__(self) -> None:
-        self._make = _line_of_tqdm()
+        self._tqdm = _line_of_tqdm()
         self._bar: Any = None
+        self._words = ""
 
     def draw(self, snapshot: Snapshot) -> None:
         """Show it in place of what was there."""
         known = snapshot.fraction is not None and not snapshot.outcome
-        words, form = line(snapshot), "{desc} {percentage:3.0f}%|{bar:20}|" if known else "{desc}{bar:0}"
+        self._words, form = line(snapshot), "{desc} {percentage:3.0f}%|{bar:20}|" if known else "{desc}{bar:0}"
         done = snapshot.fraction or 0.0
         if self._bar is None:
-            self._bar = self._make(
-                desc=words, bar_format=form, initial=done, total=1.0, file=sys.stderr, dynamic_ncols=True, leave=True
-            )
-            return
-        self._bar.desc, self._bar.bar_format, self._bar.n = words, form, done
-        self._bar.refresh()
+            begin = {"desc": self._words, "bar_format": form, "initial": done, "total": 1.0}
+            self._bar = self._tqdm(**begin, file=sys.stderr, dynamic_ncols=True, leave=False)
+        else:
+            self._bar.desc, self._bar.bar_format, self._bar.n = self._words, form, done
+            self._bar.refresh()
 
     def close(self) -> None:
         """Leave what was drawn last, and go to the next line."""
-        if self._bar is not None:
+        if self._bar is not None and not self._bar.disable:
+            # What tqdm itself leaves of one line of several overwrites another one.
             self._bar.close()
+            self._tqdm.write(f"\r{self._words}", file=self._bar.fp)

@@ -64,7 +64,7 @@ def time_in_words(seconds: float) -> str:
     if whole < 60:
         return f"{whole} s"
     if whole < 3600:
-        return f"{whole // 60} min {whole % 60} s"
+        return f"{whole // 60} min {whole % 60} s" if whole % 60 else f"{whole // 60} min"
     days, rest = divmod(timedelta(seconds=whole), timedelta(days=1))
     hours, minutes = rest // timedelta(hours=1), rest // timedelta(minutes=1) % 60
     return f"{days} d {hours} h" if days else f"{hours} h {minutes} min"
