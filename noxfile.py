@@ -119,9 +119,10 @@ def docs(session: nox.Session) -> None:
 
 @nox.session
 def generate(session: nox.Session) -> None:
-    """Write the methods of the reports anew from the table; ``--check`` only compares."""
+    """Write the methods of the reports anew from the table, and the notebook from its page; ``--check`` compares."""
     session.install(*(line for line in PYPROJECT["project"]["dependencies"] if line.startswith("attrs")))
     session.run("python", str(PACKAGE / "_client" / "generate.py"), *session.posargs)
+    session.run("python", "docs/_ext/notebook.py", *session.posargs)
 
 
 @nox.session

@@ -16,9 +16,11 @@ extensions = [
     "report_table",
     "rooms_picture",
     "matplotlib.sphinxext.plot_directive",
+    "myst_nb",
     "sphinx.ext.autodoc",
     "sphinx.ext.intersphinx",
     "sphinx.ext.napoleon",
+    "sphinx_copybutton",
 ]
 exclude_patterns = ["_build"]
 nitpicky = True
@@ -52,9 +54,21 @@ plot_html_show_source_link = False
 # The theme's colour scheme, a11y-pygments, turns on logging at level INFO for everything.
 logging.getLogger("khoros_analytics").setLevel(logging.WARNING)
 
+# Notebooks run anew at each build, and an error in one stops it.
+nb_execution_mode = "force"
+nb_execution_raise_on_error = True
+nb_execution_timeout = 120
+
+# What a program shows has no button: nobody pastes it. Prompts are not copied.
+copybutton_selector = "div.highlight:not(.highlight-text *) pre"
+copybutton_prompt_text = r">>> |\.\.\. |\$ "
+copybutton_prompt_is_regexp = True
+
 html_theme = "furo"
 html_title = f"{project} {release}"
 html_copy_source = False
+# The notebook that is made of the tutorial: to be taken along, not another page.
+html_extra_path = ["first_export.ipynb"]
 html_show_sphinx = False
 
 # The signature of an export names this class, which is private to the sandbox.

@@ -1,10 +1,14 @@
 """What a reader copies from the pages and the docstrings works as it stands."""
 
+import ast
+import codeop
 import doctest
 import importlib
 import io
 import pkgutil
 import re
+import runpy
+import textwrap
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,7 +21,11 @@ from khoros_analytics import Client, Clock
 from khoros_analytics.sandbox import Sandbox
 
 ROOT = Path(__file__).parent.parent
-PAGES = [ROOT / "README.rst", *sorted((ROOT / "docs").glob("*.rst"))]
+RST_PAGES = [ROOT / "README.rst", *sorted((ROOT / "docs").glob("*.rst"))]
+MARKDOWN_PAGES = sorted((ROOT / "docs").glob("*.md"))
+PAGES = [*RST_PAGES, *MARKDOWN_PAGES]
+MARKDOWN = runpy.run_path(str(ROOT / "docs/_ext/notebook.py"))
+PYTHON = {"python", "py"}  # a cell of a notebook, and a program that needs an account
 VARIABLES = {"USERNAME": "username", "PASSWORD": "password", "COMPANY_KEY": "company_key", "URL": "base_url"}
 # The one starts a server when it is imported, the other is run by its path and not installed.
 NOT_IMPORTED = {"__main__", "generate"}
@@ -43,8 +51,66 @@ def sandbox(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Sandbox
         yield sandbox
 
 
+def same_text(shown: str, said: str) -> bool:
+    """Whether a page says what was shown; where it says "..." anything may be."""
+    return doctest.OutputChecker().check_output(said.rstrip() + "\n", shown.rstrip() + "\n", doctest.ELLIPSIS)
+
+
+def run_block(block: tuple[str, str, int], page: Path, names: dict[str, object]) -> None:
+    """Run a block as a notebook's cell: the value of its last line is shown."""
+    _, text, line = block
+    tree = ast.parse("\n" * (line - 1) + text)
+    last = ast.Interactive([tree.body.pop()])
+    for part, mode in ((tree, "exec"), (last, "single")):
+        exec(compile(part, str(page), mode), names)
+
+
 @pytest.mark.usefixtures("sandbox")
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+@pytest.mark.parametrize("page", MARKDOWN_PAGES, ids=lambda page: page.name)
+def test_blocks_of_a_page(page: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The blocks of a page run from top to bottom as cells, and show what stands below them."""
+    names: dict[str, object] = {}
+    before = ""
+    for block in MARKDOWN["blocks"](page.read_text(encoding="utf-8")):
+        if block.kind in PYTHON:
+            capsys.readouterr()
+            run_block(block, page, names)
+        if block.kind == "text" and before in PYTHON:
+            shown = capsys.readouterr().out
+            assert same_text(shown, block.text), f"{page}, line {block.line}: {shown}"
+        before = block.kind if block.kind != "words" else before
+
+
+def blocks_of_readme() -> list[str]:
+    text = (ROOT / "README.rst").read_text(encoding="utf-8")
+    found = re.findall(r"^\.\. code-block:: python\n\n((?:   .*\n|\n)+)", text, re.MULTILINE)
+    return [textwrap.dedent(block).strip() + "\n" for block in found]
+
+
+def blocks_to_paste() -> Iterator[object]:
+    """The blocks of README and of all pages in Markdown that a reader may paste at a prompt."""
+    for number, text in enumerate(blocks_of_readme()):
+        yield pytest.param(text, id=f"README.rst-{number}")
+    for page in MARKDOWN_PAGES:
+        for block in MARKDOWN["blocks"](page.read_text(encoding="utf-8")):
+            if block.kind in PYTHON:
+                yield pytest.param(block.text, id=f"{page.name}-{block.line}")
+
+
+@pytest.mark.parametrize("text", list(blocks_to_paste()))
+def test_block_at_the_prompt(text: str) -> None:
+    """Python's own prompt takes each block line by line: no blank line cuts a statement off, and none is left open."""
+    compiler = codeop.CommandCompiler()
+    waiting: list[str] = []
+    for line in text.splitlines():
+        waiting.append(line)
+        if compiler("\n".join(waiting), symbol="single") is not None:
+            waiting.clear()
+    assert not waiting, "it waits for more"
+
+
+@pytest.mark.usefixtures("sandbox")
+@pytest.mark.parametrize("page", RST_PAGES, ids=lambda page: page.name)
 def test_examples_of_a_page(page: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """The examples of a page run from top to bottom, and show what really comes out, also in a block of its own."""
 
