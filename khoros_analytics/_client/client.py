@@ -17,6 +17,7 @@ from .._jobs.columns import Columns
 from .._jobs.find_columns import find_columns, known_names
 from .._jobs.job import Job
 from .._jobs.start import find_job, start_export
+from .._jobs.watch_call import watched_call
 from .._journal.entries import as_state
 from .._journal.listing import Jobs, list_jobs
 from .._protocol.advice import advice_for
@@ -191,7 +192,8 @@ class Client(ReportMethods, BackfillMethods):
             request = encode(report, start, end, given.reveal(), timezone=self._settings.timezone, columns=columns)
             checked(f"{report.name}: fresh", as_flag, fresh)
             self._transport.refuse_secrets(report.name, request.pairs)
-            return Job(start_export(self._account, request, fresh=bool(fresh)))
+            progress = self._settings.progress
+            return Job(start_export(self._account, request, fresh=bool(fresh), progress=progress))
 
     def job(self, token: str) -> Job:
         """Find a job again that was started earlier, in this process or another. Nothing is asked of the server yet.
@@ -336,7 +338,8 @@ class Client(ReportMethods, BackfillMethods):
     def _look_up(self, call: Call, row: type[T]) -> list[T]:
         history = History(self._transport.clock)
         try:
-            return self._transport.send(call, lambda reply: parse_rows(call, reply, row), None, history)
+            with watched_call(self._transport, history, call.subject, progress=self._settings.progress):
+                return self._transport.send(call, lambda reply: parse_rows(call, reply, row), None, history)
         except KhorosError as error:
             error.add_subject(call.subject)
             error.add_advice(advice_for(error, single=True))

@@ -22,13 +22,15 @@ def shown(
     progress: bool | None,  # noqa: FBT001 - it is what the caller of a client gave
     look: Callable[[], Snapshot],
     ended: Callable[[BaseException | None], Snapshot],
+    *,
+    delay: float = 0.0,
 ) -> Iterator[None]:
     """Show how the block goes on, where somebody is looking, and how it ended.
 
-    ``look`` is called from another thread. An error of it, or of the place where it is shown, ends the showing and
-    nothing else.
+    A block that takes less than ``delay`` seconds is not worth it. ``look`` is called from another thread. An error of
+    it, or of the place where it is shown, ends the showing and nothing else.
     """
-    live = None if progress is False else _start(progress, look)
+    live = None if progress is False else _start(progress, look, delay)
     if live is None:
         yield
         return
@@ -40,13 +42,17 @@ def shown(
     live.end(ended, None)
 
 
-def _start(progress: bool | None, look: Callable[[], Snapshot]) -> "_Live | None":  # noqa: FBT001 - as above
+def _start(
+    progress: bool | None,  # noqa: FBT001 - as above
+    look: Callable[[], Snapshot],
+    delay: float,
+) -> "_Live | None":
     try:
         screen = find_screen(progress)
     except Exception as error:  # noqa: BLE001 - whatever IPython or tqdm may raise, the wait goes on
         _give_up(error)
         return None
-    return None if screen is None else _Live(screen, look)
+    return None if screen is None else _Live(screen, look, delay)
 
 
 def _give_up(error: Exception) -> None:
@@ -56,14 +62,16 @@ def _give_up(error: Exception) -> None:
 class _Live:
     """One place on a screen, and the thread that keeps it up to date."""
 
-    def __init__(self, screen: Screen, look: Callable[[], Snapshot]) -> None:
+    def __init__(self, screen: Screen, look: Callable[[], Snapshot], delay: float) -> None:
         self._screen = screen
         self._look = look
+        self._delay = delay
         self._drawn: Snapshot | None = None
         self._broken = False
         self._lock = threading.Lock()
         self._over = threading.Event()
-        self._draw(look)
+        if not delay:
+            self._draw(look)
         # In the context of who waits: a kernel finds the cell by it.
         thread = threading.Thread(
             target=copy_context().run, args=(self._keep,), name="khoros_analytics progress", daemon=True
@@ -76,16 +84,21 @@ class _Live:
         self._over.set()
         if self._lock.acquire(timeout=_PATIENCE):
             try:
-                self._draw(lambda: ended(error))
-                self._safely(self._screen.close)
+                if self._drawn is not None:
+                    self._draw(lambda: ended(error))
+                    self._safely(self._screen.close)
             finally:
                 self._lock.release()
 
     def _keep(self) -> None:
-        while not self._over.wait(_EVERY):
-            with self._lock:
-                if not self._over.is_set():
-                    self._draw(self._look)
+        while not self._over.wait(_EVERY if self._drawn else self._delay):
+            self.refresh()
+
+    def refresh(self) -> None:
+        """Draw how it stands, unless it is over."""
+        with self._lock:
+            if not self._over.is_set():
+                self._draw(self._look)
 
     def _draw(self, look: Callable[[], Snapshot]) -> None:
         def draw_what_changed() -> None:

@@ -73,9 +73,9 @@ def _needed(row: Parameter, length: timedelta) -> timedelta:
 
 
 def _export(account: Account, request: ExportRequest, deadline: Deadline, *, examples: bool, fresh: bool) -> Columns:
-    remote = start_export(account, request, fresh=fresh)
+    remote = start_export(account, request, fresh=fresh, progress=account.progress)
     with remote.errors_about(Job(remote)):
-        file = JobFile(remote).open(None, deadline)
+        file = JobFile(remote, account.progress).open(None, deadline)
         try:
             now = account.transport.clock.time()
             return examine(file.path, request.report.name, request.window, now, examples=examples)

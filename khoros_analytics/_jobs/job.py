@@ -18,6 +18,7 @@ from .read_methods import ReadMethods
 from .remote import RemoteJob
 from .start import start_export
 from .watch import watched
+from .watch_call import watched_call
 
 __all__ = ["Job"]
 
@@ -112,8 +113,10 @@ class Job(ReadMethods):
             >>> client.response("2019-02-01", "2019-02-02").refresh().status.state in ("RUNNING", "CLOSED")
             True
         """
-        with self._errors_about_this(), self._remote.detaching():
-            self._remote.poll(None)
+        remote = self._remote
+        watched = watched_call(remote.transport, remote.history, remote.subject, progress=remote.account.progress)
+        with self._errors_about_this(), remote.detaching(), watched:
+            remote.poll(None)
         return self
 
     def wait(self, timeout: float | None = None, on_update: Callable[["Job"], object] | None = None) -> "Job":
@@ -204,4 +207,5 @@ class Job(ReadMethods):
             >>> client.combined("2019-02-01", "2019-02-02").restart().window.length
             datetime.timedelta(days=1)
         """
-        return Job(start_export(self._remote.account, self._remote.request, fresh=True))
+        account = self._remote.account
+        return Job(start_export(account, self._remote.request, fresh=True, progress=account.progress))

@@ -18,6 +18,7 @@ from .._storage.atomic import remove_leftovers
 from ..errors import ConfigurationError, JobTimeoutError, KhorosError
 from .explain import explain_claim, explain_creation
 from .remote import Account, RemoteJob
+from .watch_call import watched_call
 
 __all__ = ["find_job", "start_export"]
 
@@ -28,18 +29,30 @@ _CLAIM_PAUSE = 0.2  # how soon to ask again whether another process has started 
 
 
 def start_export(
-    account: Account, request: ExportRequest, *, fresh: bool = False, retries: int | None = None
+    account: Account,
+    request: ExportRequest,
+    *,
+    fresh: bool = False,
+    retries: int | None = None,
+    progress: bool | None = False,
 ) -> RemoteJob:
     """Ask the server for an export, unless the journal knows the same one and ``fresh`` is not set.
 
-    The call is repeated ``retries`` times where that is safe; as often as the client says when None.
+    The call is repeated ``retries`` times where that is safe; as often as the client says when None. ``progress`` says
+    whether it is shown.
     """
-    if account.journal is None:
-        return _Creation(account, request, Recorder(), retries).run()
     mark = new_mark()
-    creation = _Creation(account, request, Recorder(account.journal, mark, request), retries)
+    recorder = Recorder() if account.journal is None else Recorder(account.journal, mark, request)
+    creation = _Creation(account, request, recorder, retries)
+    with watched_call(account.transport, creation.history, request.subject, progress=progress):
+        return creation.run() if account.journal is None else _start_once(account.journal, creation, mark, fresh=fresh)
+
+
+def _start_once(journal: Journal, creation: "_Creation", mark: str, *, fresh: bool) -> RemoteJob:
+    """Start an export unless the journal has the same one, and leave no claim behind that nobody works on."""
+    account, request = creation.account, creation.request
     try:
-        claim = _claim(account, account.journal, request, mark, fresh=fresh)
+        claim = _claim(account, journal, request, mark, fresh=fresh)
         if claim.found is not None:
             return reattach(account, claim.found)
         if claim.lost is not None:
@@ -114,8 +127,9 @@ class _Creation:
     def __init__(
         self, account: Account, request: ExportRequest, recorder: Recorder, retries: int | None = None
     ) -> None:
-        self._account = account
-        self._request = request
+        self.account = account
+        self.request = request
+        self.history = History(account.transport.clock, khoros_report=request.report.name)
         self._recorder = recorder
         self._retries = retries
         self._process = os.getpid()
@@ -124,9 +138,7 @@ class _Creation:
 
     def run(self) -> RemoteJob:
         """Send it, and return the job."""
-        transport = self._account.transport
-        history = History(transport.clock, khoros_report=self._request.report.name)
-        call = create_call(transport.base, self._request)
+        history, call = self.history, create_call(self.account.transport.base, self.request)
         try:
             identity = self._send(call, history)
             self._recorder.started(identity)
@@ -136,16 +148,16 @@ class _Creation:
         except KeyboardInterrupt:
             pass  # what it interrupted would stand behind the new one
         else:
-            job = RemoteJob(self._account, identity, history=history, recorder=self._recorder)
+            job = RemoteJob(self.account, identity, history=history, recorder=self._recorder)
             job.log.info("%s: started", job.subject)
             return job
         raise KeyboardInterrupt(self._interrupted(call))
 
     def _send(self, call: Call, history: History) -> JobIdentity:
-        transport = self._account.transport
+        transport = self.account.transport
 
         def read(reply: Reply) -> JobIdentity:
-            self._identity = JobIdentity(self._request, parse_created(call, reply), transport.clock.time())
+            self._identity = JobIdentity(self.request, parse_created(call, reply), transport.clock.time())
             return self._identity
 
         self._sent = True
@@ -159,7 +171,7 @@ class _Creation:
     def _interrupted(self, call: Call) -> str:
         if self._identity is None:
             return f"{call.subject} was about to start; whether the server started it is not known"
-        token = write_token(self._identity, self._account.id)
+        token = write_token(self._identity, self.account.id)
         return f"{call.subject} was started, and goes on on the server; find it again with client.job({token!r})"
 
     def broken_off(self, error: BaseException) -> None:

@@ -6,14 +6,13 @@ from contextlib import contextmanager
 
 from .._display.live import shown
 from .._display.snapshot import Fact, Snapshot, bytes_in_words, time_in_words
-from .._http.history import Pause
-from .._http.quota import Room
 from .._storage.partial import PartialFile
 from ..errors import JobTimeoutError
 from .explain import has_ended, keeps
 from .remote import RemoteJob
+from .watch_call import pause_facts, quota_left
 
-__all__ = ["Watch", "quota_in_words", "watched"]
+__all__ = ["Watch", "watched"]
 
 _SAMPLES = 20  # the speed is that of the last few seconds
 
@@ -43,10 +42,10 @@ class Watch:
             state=self._state(part),
             facts=(
                 *self._arrived(part),
-                *self._pause(),
+                *pause_facts(self._remote.history, self._clock),
                 *self._counts(),
                 self._elapsed(),
-                quota_in_words(self._remote.transport.room()),
+                quota_left(self._remote.transport.room()),
                 *self._about(),
             ),
             fraction=min(1.0, part.size / part.total) if part is not None and part.total else None,
@@ -84,25 +83,6 @@ class Watch:
             speed = f"{bytes_in_words((size_now - before) / (now - began))}/s"
             yield Fact("speed", speed, speed)
 
-    def _pause(self) -> Iterator[Fact]:
-        pause = self._remote.history.pause
-        if pause is None:
-            return
-        if pause.reason == "quota":
-            yield Fact("waiting for", "the quota: its next request", "waiting for the quota")
-        elif pause.reason == "next poll":
-            yield Fact("next poll", self._until(pause), f"next poll {self._until(pause)}")
-        else:
-            last = self._last_outcome()
-            yield Fact("next attempt", f"{self._until(pause)}{last}", f"next attempt {self._until(pause)}{last}")
-
-    def _until(self, pause: Pause) -> str:
-        return f"in {time_in_words((pause.until or 0.0) - self._clock.monotonic())}"
-
-    def _last_outcome(self) -> str:
-        attempts = self._remote.history.attempts()
-        return f" (the last one: {attempts[-1].outcome})" if attempts else ""
-
     def _counts(self) -> Iterator[Fact]:
         status = self._remote.status
         if self.part is None and status.current_count is not None and status.total_count is not None:
@@ -138,12 +118,6 @@ class Watch:
             return "interrupted"
         words = str(error).replace(self._remote.subject, "").lstrip(":, ")
         return f"{type(error).__name__}: {self._remote.transport.redact(words)}"
-
-
-def quota_in_words(room: Room) -> Fact:
-    """Return how much of the quota is unused."""
-    left = f"{room.left} of {room.limit}"
-    return Fact("quota left", f"{left} requests a minute", f"quota {left}")
 
 
 @contextmanager

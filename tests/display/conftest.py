@@ -7,7 +7,8 @@ import struct
 import subprocess
 import sys
 import termios
-from collections.abc import Callable, Iterator
+import threading
+from collections.abc import Callable, Container, Iterator
 from textwrap import dedent
 from typing import Any
 
@@ -15,6 +16,9 @@ import nbformat
 import pyte
 import pytest
 from nbclient import NotebookClient
+
+from khoros_analytics._display import live
+from khoros_analytics._display.snapshot import Snapshot
 
 _LINES = 50
 
@@ -83,6 +87,44 @@ def run_notebook(tmp_path_factory) -> Callable[..., dict[str, Cell]]:
         return {name: Cell(cell.outputs, recorder.sent.get(number, [])) for number, (name, cell) in found}
 
     return run
+
+
+class FakeScreen:
+    """A screen that remembers what was drawn, and breaks when it is drawn for one of so many times."""
+
+    def __init__(self, fails: Container[int] = ()) -> None:
+        self.fails = fails
+        self.drawn: list[Snapshot] = []
+        self.news = threading.Semaphore(0)
+        self.closed = False
+
+    def draw(self, snapshot: Snapshot) -> None:
+        """Remember it."""
+        self.drawn.append(snapshot)
+        self.news.release()
+        if len(self.drawn) in self.fails:
+            raise OSError("the screen broke")
+
+    def close(self) -> None:
+        """Remember that, too."""
+        self.closed = True
+
+    def states(self) -> list[str]:
+        """Return how things stood, each time."""
+        return [snapshot.state for snapshot in self.drawn]
+
+
+@pytest.fixture
+def look_on(monkeypatch) -> Callable[..., FakeScreen]:
+    """Let one screen be what everybody looks at, often."""
+
+    def show(fails: Container[int] = ()) -> FakeScreen:
+        screen = FakeScreen(fails)
+        monkeypatch.setattr(live, "find_screen", lambda _progress: screen)
+        monkeypatch.setattr(live, "_EVERY", 0.001)
+        return screen
+
+    return show
 
 
 class Terminal:

@@ -11,49 +11,18 @@ from khoros_analytics._display.live import shown
 from khoros_analytics._display.snapshot import Snapshot, bytes_in_words, one_line, time_in_words
 
 
-class Screen:
-    """A screen that remembers."""
-
-    def __init__(self, fails=()) -> None:
-        self.fails = fails
-        self.states = []
-        self.drawn = threading.Semaphore(0)
-        self.closed = False
-
-    def draw(self, snapshot):
-        self.states.append(snapshot.state)
-        self.drawn.release()
-        if len(self.states) in self.fails:
-            raise OSError("the screen broke")
-
-    def close(self):
-        self.closed = True
-
-
-@pytest.fixture
-def look_on(monkeypatch):
-    """Let one screen be what everybody looks at, often."""
-
-    def show(screen):
-        monkeypatch.setattr(live, "find_screen", lambda _progress: screen)
-        monkeypatch.setattr(live, "_EVERY", 0.001)
-        return screen
-
-    return show
-
-
 def end(error):
     return Snapshot(title="it", state=f"ended: {error!r}")
 
 
 def test_is_kept_up_to_date(look_on):
     """Another thread draws what has changed, and only that; then the end is drawn, and nothing more."""
-    screen, state = look_on(Screen()), ["0"]
+    screen, state = look_on(), ["0"]
     with shown(None, lambda: Snapshot(title="it", state=state[0]), end):
         for number in range(3):
-            assert screen.drawn.acquire(timeout=20)
+            assert screen.news.acquire(timeout=20)
             state[0] = str(number + 1)
-    assert screen.states == ["0", "1", "2", *(["3"] if "3" in screen.states else []), "ended: None"]
+    assert screen.states() == ["0", "1", "2", *(["3"] if "3" in screen.states() else []), "ended: None"]
     assert screen.closed
     assert not watchers()
 
@@ -69,10 +38,10 @@ def watchers():
 @pytest.mark.parametrize("fails", [{1}, {2}])
 def test_error_of_a_screen(look_on, caplog, fails):
     """An error of a screen breaks no wait: it is in the log once, at DEBUG, and nothing more is drawn."""
-    screen = look_on(Screen(fails))
+    screen = look_on(fails)
     with caplog.at_level(logging.DEBUG, "khoros_analytics"), shown(None, lambda: Snapshot(title="it", state="on"), end):
         pass
-    assert len(screen.states) == max(fails)
+    assert len(screen.drawn) == max(fails)
     assert [(record.levelname, record.getMessage()) for record in caplog.records] == [
         ("DEBUG", "the progress is not shown: OSError: the screen broke")
     ]
@@ -85,7 +54,7 @@ def test_error_elsewhere(monkeypatch, look_on, caplog, where):
     def fail(*_):
         raise ValueError("broken")
 
-    look_on(Screen())
+    look_on()
     if where == "find":
         monkeypatch.setattr(live, "find_screen", fail)
     with caplog.at_level(logging.DEBUG, "khoros_analytics"):
@@ -97,16 +66,16 @@ def test_error_elsewhere(monkeypatch, look_on, caplog, where):
 
 def test_error_of_the_wait(look_on):
     """An error of the wait goes its way, and the end that is drawn knows it."""
-    screen = look_on(Screen())
+    screen = look_on()
     with pytest.raises(LookupError), shown(None, lambda: Snapshot(title="it", state="on"), end):
         raise LookupError("gone")
-    assert screen.states == ["on", "ended: LookupError('gone')"]
+    assert screen.states() == ["on", "ended: LookupError('gone')"]
 
 
 def test_screen_that_takes_nothing(look_on, monkeypatch):
     """A screen that hangs holds the end of a wait up for a moment only."""
     stuck, free = threading.Event(), threading.Event()
-    screen = look_on(Screen())
+    screen = look_on()
     monkeypatch.setattr(live, "_PATIENCE", 0.01)
 
     def hang(snapshot):
@@ -121,6 +90,24 @@ def test_screen_that_takes_nothing(look_on, monkeypatch):
     free.set()
     assert not watchers()
     assert not screen.closed
+
+
+def test_short_block(look_on):
+    """What is over before its delay is not shown at all."""
+    screen = look_on()
+    with shown(None, lambda: Snapshot(title="it", state="on"), end, delay=60):
+        pass
+    assert not watchers()
+    assert screen.drawn == []
+    assert not screen.closed
+
+
+def test_long_block(look_on):
+    """What takes longer than its delay is shown from then on, and how it ended."""
+    screen = look_on()
+    with shown(None, lambda: Snapshot(title="it", state="on"), end, delay=0.001):
+        assert screen.news.acquire(timeout=20)
+    assert screen.states() == ["on", "ended: None"]
 
 
 def test_nobody_looks(monkeypatch):
