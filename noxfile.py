@@ -66,8 +66,8 @@ def tests_slow(session: nox.Session) -> None:
 
 @nox.session
 def tests_lowest(session: nox.Session) -> None:
-    """Test the installed package with the lowest versions that it allows of everything it needs or can use."""
-    _run_tests(session, "-m", "not slow", versions=_lowest_versions())
+    """Test the installed package with the lowest versions that it allows of everything; fewer examples again."""
+    _run_tests(session, "-m", "not slow", "--hypothesis-profile=brief", versions=_lowest_versions())
 
 
 @nox.session
@@ -89,8 +89,8 @@ def tests_random(session: nox.Session) -> None:
 
 @nox.session(python=PYTHONS)
 def tests_all(session: nox.Session) -> None:
-    """Test the installed package on every supported interpreter, without the slow tests."""
-    _run_tests(session, "-m", "not slow")
+    """Test the installed package on every supported interpreter, with fewer examples where a test draws them."""
+    _run_tests(session, "-m", "not slow", "--hypothesis-profile=brief")
 
 
 @nox.session

@@ -31,6 +31,7 @@ HOMES = itertools.count()
 
 # On a busy machine an example may take its time. Every run has the same examples, unless it asks for random ones.
 settings.register_profile("fixed", deadline=None, derandomize=True)
+settings.register_profile("brief", deadline=None, derandomize=True, max_examples=20)
 settings.register_profile("random", deadline=None, print_blob=True)
 settings.load_profile("fixed")
 

@@ -276,7 +276,7 @@ def outcome(read):
         return str(error), error.row, error.offset
 
 
-@settings(max_examples=400)
+@settings(max_examples=4 * settings.default.max_examples)
 @given(BYTES, st.sampled_from([1, 2, 5, 16, 1 << 20]), st.integers(1, 3))
 @example(b'A,B\nx,""\n"z",', 1 << 20, 1)
 @example(b'A,B\n1,"x\n2,y\n', 4, 1)
@@ -292,7 +292,7 @@ def test_no_bytes_lose_a_row(files, cut, content, piece, pieces):
     assert found == outcome(lambda: files.records(content))
 
 
-@settings(max_examples=200)
+@settings(max_examples=2 * settings.default.max_examples)
 @given(written(), st.data(), st.sampled_from([1, 8, 1 << 20]))
 def test_no_damage_loses_a_row(files, cut, file, data, piece):
     """The same for good files in which a byte was lost, doubled or changed, or whose end is missing."""

@@ -192,7 +192,7 @@ def test_json(tmp_path):
     ]
 
 
-@settings(max_examples=40)
+@settings(max_examples=settings.default.max_examples // 2)
 @given(st.lists(COLUMNS.filter(bool), min_size=1, max_size=4))
 def test_windows_joined_are_the_export(tmp_path_factory, windows):
     """Whatever the windows look like: all of them, widened to one schema, are the text of one export of everything."""

@@ -140,7 +140,7 @@ def exports(draw):
     return write(draw(st.lists(st.sampled_from(few), min_size=1, max_size=12)))
 
 
-@settings(max_examples=300)
+@settings(max_examples=3 * settings.default.max_examples)
 @given(exports(), st.sampled_from([1, 5, 20, 60]), st.integers(1, 3))
 @example('[{"A": 1}, {"A": 2.5}, {"A": "x"}]', 1, 1)
 def test_blocks_do_not_show(files, cut, content, piece, some):
@@ -150,7 +150,7 @@ def test_blocks_do_not_show(files, cut, content, piece, some):
         assert files.table(content).equals(at_once)
 
 
-@settings(max_examples=60)
+@settings(max_examples=settings.default.max_examples // 2)
 @given(exports(), st.sampled_from([1, 20, 1 << 20]), st.integers(1, 5))
 def test_ways_do_not_show(files, cut, content, piece, rows):
     """Batches, put together, are the table; and so is the Parquet file, but for moments, which it has in milliseconds

@@ -27,7 +27,7 @@ def frame_type(values, path):
     return read_arrow(path).schema.field("A").type
 
 
-@settings(max_examples=60)
+@settings(max_examples=settings.default.max_examples // 2)
 @given(st.lists(st.sampled_from(VALUES), min_size=1, max_size=4))
 def test_same_type_as_in_a_frame(tmp_path_factory, values):
     """Whatever meets in a column, its values together have the type that Arrow's reading finds."""

@@ -185,7 +185,7 @@ def tables(draw):
     return draw(st.lists(st.lists(TEXTS, min_size=width, max_size=width), min_size=1, max_size=5))
 
 
-@settings(max_examples=300)
+@settings(max_examples=3 * settings.default.max_examples)
 @example([[""]], (",", "\n"), csv.QUOTE_MINIMAL, 1)
 @example([['"', "\r"]], ("|", "\r"), csv.QUOTE_MINIMAL, 1)
 @given(
@@ -225,7 +225,7 @@ def test_one_column_and_an_unquoted_comma(ways, delimiter):
     assert ways.rows(f'A\n"1,2"\n1{delimiter}2\n') == [{"A": "1,2"}, {"A": f"1{delimiter}2"}]
 
 
-@settings(max_examples=300)
+@settings(max_examples=3 * settings.default.max_examples)
 @example([b"A\n", b'"', b"\r", b"\n"])
 @given(st.lists(st.sampled_from([b'"', b",", b"\n", b"\r", b"a", b"\xc3\xbc", b"\xff", b"A,B\n"]), max_size=14))
 def test_blocks_make_no_difference(ways, pieces):
@@ -366,7 +366,7 @@ def test_cut_anywhere(size, ways, monkeypatch):
             assert (full or "").startswith(cell or ""), cut
 
 
-@settings(max_examples=200)
+@settings(max_examples=2 * settings.default.max_examples)
 @given(tables(), st.data())
 def test_cut_of_any_table(ways, table, data):
     """That holds for each table."""

@@ -256,7 +256,7 @@ def in_range(text):
     return number if math.isinf(value) or (value == 0 and number != 0) else value
 
 
-@settings(max_examples=300)
+@settings(max_examples=3 * settings.default.max_examples)
 @given(st.lists(st.tuples(NUMBER_TEXTS, NUMBER_TEXTS), min_size=1, max_size=8), SIZES, st.sampled_from(PARSERS))
 def test_exact_decimals(numbers, piece, parser):
     """On request a number of more digits than a float surely keeps is a Decimal, wherever its point stands."""
@@ -292,7 +292,7 @@ VALUES = st.recursive(LEAVES, lambda inner: st.lists(inner, max_size=3) | st.dic
 ARRAYS = st.lists(st.dictionaries(NAMES, VALUES, max_size=4), max_size=6)
 
 
-@settings(max_examples=300)
+@settings(max_examples=3 * settings.default.max_examples)
 @given(ARRAYS, st.sampled_from(sorted(LAYOUTS)), SIZES, st.sampled_from(PARSERS), st.booleans())
 def test_rows_are_those_of_the_standard_library(ways, rows, layout, piece, parser, escaped):  # noqa: PLR0917
     """Whatever rows there are, in whatever layout: they are those of ``json.loads``."""
@@ -304,7 +304,7 @@ def test_rows_are_those_of_the_standard_library(ways, rows, layout, piece, parse
     assert exactly(found, json.loads(text))
 
 
-@settings(max_examples=50)
+@settings(max_examples=settings.default.max_examples // 2)
 @given(ARRAYS.filter(bool), st.sampled_from(["compact", "with spaces", "indented"]), st.sampled_from(PARSERS))
 def test_many_rows_are_those_of_the_standard_library(ways, rows, layout, parser):
     """So they are in files that are longer than what is read at once."""
@@ -337,7 +337,7 @@ DAMAGE = st.lists(
 )
 
 
-@settings(max_examples=500)
+@settings(max_examples=5 * settings.default.max_examples)
 @given(ARRAYS, st.sampled_from(sorted(LAYOUTS)), SIZES, st.sampled_from(PARSERS), DAMAGE)
 def test_damage(ways, rows, layout, piece, parser, damage):  # noqa: PLR0917
     """Bytes that are changed, lost or added are an error exactly where the standard library refuses them, too; and
