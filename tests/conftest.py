@@ -42,8 +42,9 @@ def nothing_from_outside(monkeypatch, tmp_path_factory):
     names = [f"{kind}_PROXY" for kind in ("HTTP", "HTTPS", "ALL", "NO")]
     for name in (*names, *map(str.lower, names), "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "NETRC"):
         monkeypatch.delenv(name, raising=False)
-    for name in ("USERNAME", "PASSWORD", "COMPANY_KEY", "REGION", "URL"):
+    for name in ("USERNAME", "PASSWORD", "COMPANY_KEY", "REGION", "URL", "PROFILE"):
         monkeypatch.delenv(f"KHOROS_ANALYTICS_{name}", raising=False)
+    monkeypatch.delenv("XDG_CONFIG_HOME", raising=False)
     # A name of our own: pytest looks through all folders for the next free one.
     home = tmp_path_factory.getbasetemp() / "homes" / str(next(HOMES))
     home.mkdir(parents=True)

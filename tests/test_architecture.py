@@ -54,6 +54,8 @@ THIRD_PARTIES = {
     "requests": {"_http"},
     "urllib3": {"_http"},
     "keyring": {"_http"},
+    "platformdirs": {"_client"},
+    "tomlkit": {"_client"},
     "fcntl": {"_storage", "sandbox"},
     "fsspec": {"_storage"},
     "sqlite3": {"_journal"},
@@ -66,7 +68,20 @@ THIRD_PARTIES = {
     "tqdm": {"_display"},
     "werkzeug": {"sandbox"},
 }
-OPTIONAL = {"IPython", "tqdm", "fsspec", "keyring", "numpy", "orjson", "pandas", "polars", "pyarrow", "werkzeug"}
+OPTIONAL = {
+    "IPython",
+    "tqdm",
+    "fsspec",
+    "keyring",
+    "numpy",
+    "orjson",
+    "pandas",
+    "platformdirs",
+    "polars",
+    "pyarrow",
+    "tomlkit",
+    "werkzeug",
+}
 # A type checker has to be told what the methods of a job and of a dataset return.
 ANNOTATED_IN = {"_jobs", "_backfill"}
 READS_THE_TIME = {"now", "utcnow", "today"}

@@ -12,6 +12,7 @@ from .._jobs.remote import Account
 from .._journal.shared_quota import SharedCount
 from .._journal.store import Journal
 from .._secrecy import Hidden, emptied_frames
+from .profiles import load_profile
 from .settings import Settings
 
 __all__ = ["account_of_environment", "open_account"]
@@ -45,6 +46,8 @@ def account_of_environment(keywords: Mapping[str, Any]) -> Account:
     if name not in _accounts:
         with emptied_frames():
             settings = Settings.check(**{**keywords, "base_url": Hidden(keywords["base_url"])})
-            credentials = find_credentials(Hidden(None), Hidden(None), Hidden(None), settings.keyring)
+            # The profile is a file of another machine, maybe: here the environment may say it all.
+            profile = load_profile(settings.profile, use_default=False, required=False)
+            credentials = find_credentials({}, profile.values, settings.keyring)
             _accounts[name] = open_account(settings, credentials, Clock(), None)
     return _accounts[name]

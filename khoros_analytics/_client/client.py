@@ -30,6 +30,7 @@ from ..reports import REQUESTS_PER_MINUTE
 from ..times import Moment, parse_moment
 from .account import open_account
 from .backfill_methods import BackfillMethods
+from .profiles import load_profile
 from .report_methods import ReportMethods
 from .settings import Settings, check_session, choose_url
 
@@ -45,8 +46,10 @@ class Client(ReportMethods, BackfillMethods):
     opens no connection before the first call; use it as a context manager, or :meth:`close` it.
 
     What is omitted comes from the environment: ``KHOROS_ANALYTICS_USERNAME``, ``KHOROS_ANALYTICS_PASSWORD``,
-    ``KHOROS_ANALYTICS_COMPANY_KEY``, ``KHOROS_ANALYTICS_REGION``, ``KHOROS_ANALYTICS_URL``. An argument beats the
-    environment, the environment beats the keyring, and a URL beats a region.
+    ``KHOROS_ANALYTICS_COMPANY_KEY``, ``KHOROS_ANALYTICS_REGION``, ``KHOROS_ANALYTICS_URL``; else from a profile, which
+    is a part of the file ``~/.config/khoros_analytics/config.toml``; else from the keyring. An argument beats the
+    environment, the environment beats the profile, the profile beats the keyring; and where one of them names both, a
+    URL beats a region.
 
     Args:
         username: The API user (HTTP Basic, with the password). This and the next two may each be a text, or a function
@@ -71,12 +74,16 @@ class Client(ReportMethods, BackfillMethods):
         max_bytes: How large a downloaded file may be, in bytes; no limit when not given.
         keyring: The service of the system's keyring in which what neither an argument nor the environment gives is
             looked up, under the names ``username``, ``password`` and ``company_key``. Needs the extra ``keyring``.
+        profile: The name of a profile, for what neither an argument nor the environment gives; the one that the
+            variable ``KHOROS_ANALYTICS_PROFILE`` names, when not given. Where neither names one, it is the profile
+            ``default``, if there is one, unless a credential or ``base_url`` is given as an argument.
         progress: Whether a call that waits shows how it stands: a card in a notebook, a line on a terminal (standard
             error; needs the extra ``progress``). False shows nothing, True also writes to where nobody seems to look,
             and None shows it where somebody does.
 
     Raises:
         ConfigurationError: Something is missing or cannot be used; the message names the argument and the variable.
+            Or others can write to the file of the profiles, or read a password in it.
         ImportError: A keyring was named, and the extra ``keyring`` is not installed; or ``progress=True`` outside of a
             notebook, and the extra ``progress`` is not.
 
@@ -105,29 +112,33 @@ class Client(ReportMethods, BackfillMethods):
         clock: Clock | None = None,
         max_bytes: int | None = None,
         keyring: str | None = None,
+        profile: str | None = None,
         progress: bool | None = None,
     ) -> None:
         # A pickle holds no credentials, so only a client that finds them in its environment can come back from one.
         from_environment = (username, password, company_key) == (None, None, None)
         self._can_be_pickled = from_environment and session is None and (clock is None or type(clock) is Clock)
         # No frame holds them from here on: where a client cannot be made, some tracebacks show variables.
-        given = Hidden(username), Hidden(password), Hidden(company_key)
+        given = {"username": Hidden(username), "password": Hidden(password), "company_key": Hidden(company_key)}
         address = Hidden(base_url)
         del username, password, company_key, base_url
         with emptied_frames():
-            credentials = find_credentials(*given, keyring)
+            named = load_profile(profile, use_default=from_environment and address.reveal() is None)
+            keyring = keyring if keyring is not None else named.get("keyring")
+            credentials = find_credentials(given, named.values, keyring)
             self._settings = Settings.check(
-                base_url=choose_url(address, region),
-                timezone=timezone,
+                base_url=choose_url(address, region, named)[0],
+                timezone=timezone if timezone is not None else named.get("timezone"),
                 requests_per_minute=requests_per_minute,
                 timeout=timeout,
                 request_deadline=request_deadline,
                 retries=retries,
-                journal=journal,
+                journal=journal if journal is not None else named.get("journal"),
                 journal_keep=journal_keep,
                 max_bytes=max_bytes,
                 keyring=keyring,
                 progress=progress,
+                profile=named.name,
             )
             if not isinstance(clock, Clock | None):
                 raise ConfigurationError(f"clock must be a Clock, not {type(clock).__name__}")

@@ -17,6 +17,7 @@ from .._secrecy import Hidden
 from ..errors import ConfigurationError
 from ..reports import BASE_URLS
 from ..times import parse_span, parse_zone
+from .profiles import Profile
 
 __all__ = ["Settings", "check_session", "choose_url"]
 
@@ -25,23 +26,32 @@ _REGION, _URL = "KHOROS_ANALYTICS_REGION", "KHOROS_ANALYTICS_URL"
 T = TypeVar("T")
 
 
-def choose_url(base_url: Hidden[str | None], region: str | None) -> Hidden[Any]:
-    """Choose the API's address: an argument beats the environment, a URL beats a region.
+def choose_url(base_url: Hidden[str | None], region: str | None, profile: Profile) -> tuple[Hidden[Any], str]:
+    """Choose the API's address, and say who named it: an argument beats the environment, and that the profile.
 
-    It is hidden before it was looked at: somebody may have put a password into it.
+    Where one of them names both, its URL beats its region. It is hidden before it was looked at: somebody may have put
+    a password into it.
     """
-    if base_url.reveal() is not None:
-        return base_url
-    from_environment = Hidden(os.environ.get(_URL))
-    if region is None and from_environment.reveal():
-        return from_environment
-    name = region or os.environ.get(_REGION) or "us"
-    if not isinstance(name, str) or name.lower() not in BASE_URLS:
+    places: tuple[tuple[str, Hidden[Any], object], ...] = (
+        ("argument", base_url, region or None),
+        ("environment", Hidden(os.environ.get(_URL) or None), os.environ.get(_REGION) or None),
+        ("profile", profile.credential("base_url"), profile.get("region")),
+    )
+    for place, address, name in places:
+        if address.reveal() is not None:
+            return address, {"environment": _URL}.get(place, place)
+        if name is not None:
+            return Hidden(_url_of(name)), {"environment": _REGION}.get(place, place)
+    return Hidden(BASE_URLS["us"]), "default"
+
+
+def _url_of(region: object) -> str:
+    if not isinstance(region, str) or region.lower() not in BASE_URLS:
         raise ConfigurationError(
-            f"region (or the variable {_REGION}) {name!r} is not known; the regions are {', '.join(BASE_URLS)}; "
+            f"region (or the variable {_REGION}) {region!r} is not known; the regions are {', '.join(BASE_URLS)}; "
             "base_url takes any other address"
         )
-    return Hidden(BASE_URLS[name.lower()])
+    return BASE_URLS[region.lower()]
 
 
 def check_session(session: object) -> Session | None:
@@ -93,6 +103,7 @@ class Settings:
     max_bytes: int | None
     keyring: str | None
     progress: bool | None
+    profile: str | None
 
     @classmethod
     def check(
@@ -109,6 +120,7 @@ class Settings:
         max_bytes: object,
         keyring: str | None,
         progress: object,
+        profile: str | None,
     ) -> "Settings":
         """Check what a caller gave; a ConfigurationError names the argument that cannot be used."""
         return cls(
@@ -123,6 +135,7 @@ class Settings:
             max_bytes=None if max_bytes is None else _check("max_bytes", as_count, max_bytes),
             keyring=keyring,
             progress=_check("progress", check_progress, progress),
+            profile=profile,
         )
 
     def keywords(self) -> dict[str, Any]:
