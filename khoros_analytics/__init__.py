@@ -25,6 +25,10 @@ _HOMES = {
         "WindowFailure",
     ),
     "._client.client": ("Client",),
+    "._client.lookups": (
+        "Teams",
+        "TimeZones",
+    ),
     "._client.report_methods": ("Metrics",),
     "._clock": ("Clock",),
     "._frames.read": (
@@ -90,6 +94,8 @@ if TYPE_CHECKING:
     from ._backfill.result import BackfillResult as BackfillResult
     from ._backfill.result import WindowFailure as WindowFailure
     from ._client.client import Client as Client
+    from ._client.lookups import Teams as Teams
+    from ._client.lookups import TimeZones as TimeZones
     from ._client.report_methods import Metrics as Metrics
     from ._clock import Clock as Clock
     from ._frames.read import read_arrow as read_arrow

@@ -5,13 +5,13 @@ what it is in its caption, and its headers say what they are headers of, so that
 """
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from itertools import islice
 
 from attrs import frozen
 
-__all__ = ["Table", "as_html", "as_text", "printable"]
+__all__ = ["Table", "as_html", "as_text", "in_words", "printable"]
 
 MOST_ROWS = 100
 """How many rows are shown; a slice of a longer list shows the others."""
@@ -51,6 +51,20 @@ def printable(text: str, *, lines: bool = False) -> str:
     """Return a text without what a terminal would obey or no file could hold; with ``lines``, line breaks stay."""
     controls = _CONTROLS_BUT_LINES if lines else _CONTROLS
     return controls.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
+
+
+def in_words(value: object) -> str:
+    """Return an argument of a call as people write it: several values one after the other, a length of time by its sum.
+
+    Example:
+        >>> in_words(["STATUS", "PRIORITY"]), in_words({"raise": True}), in_words("csv")
+        ('STATUS, PRIORITY', 'raise=True', 'csv')
+    """
+    if isinstance(value, list | tuple):
+        return ", ".join(map(in_words, value))
+    if isinstance(value, Mapping):
+        return ", ".join(f"{name}={in_words(one)}" for name, one in value.items())
+    return str(value)
 
 
 def as_html(table: Table) -> str:

@@ -18,10 +18,10 @@ Example:
     ('Raw Conversations', '/reports/report/conversation')
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from enum import Enum
 from types import MappingProxyType
-from typing import Literal
+from typing import Any, Literal
 
 from attrs import evolve, field, frozen
 
@@ -34,6 +34,7 @@ __all__ = [
     "Metric",
     "Parameter",
     "Report",
+    "Reports",
     "TypeName",
 ]
 
@@ -129,9 +130,9 @@ def _read_only(mapping: Mapping[str, str]) -> Mapping[str, str]:
     return MappingProxyType(dict(mapping))
 
 
-@frozen
+@frozen(repr=False)
 class Report:
-    """One report of the API.
+    """One report of the API. A notebook shows its parameters and known columns.
 
     Attributes:
         name: The name on the wire, which is the method's name too.
@@ -149,8 +150,8 @@ class Report:
     name: str
     title: str
     verb: str
-    parameters: tuple[Parameter, ...] = field(repr=False)
-    metrics: tuple[Metric, ...] = field(default=(), repr=False)
+    parameters: tuple[Parameter, ...]
+    metrics: tuple[Metric, ...] = ()
     required: tuple[str, ...] = ()
     folder: str = ""
     sends: str = "query"
@@ -166,6 +167,44 @@ class Report:
             '/reports/report/marketing/raw_brand_posts'
         """
         return f"/reports/report/{self.folder}{self.name}"
+
+    @property
+    def keywords(self) -> tuple[str, ...]:
+        """The keywords of the report's method beside ``start`` and ``end``; the needed ones first.
+
+        Example:
+            >>> REPORTS["user"].keywords
+            ('metrics', 'format', 'locale', 'agent_ids', 'team_ids', 'include_disabled')
+        """
+        names = dict.fromkeys(row.name for row in self.parameters if row not in (COMPANY_KEY, START, END))
+        return (*self.required, *(name for name in names if name not in self.required))
+
+    def __repr__(self) -> str:
+        return f"<Report {self.name}: {self.title}, {self.verb} {self.path}>"
+
+    def _repr_html_(self) -> str:
+        """Return tables of its parameters and known columns, for notebooks."""
+        from ._tables import Table, as_html  # noqa: PLC0415 - the generator loads this file by its path
+
+        about = [
+            ("method", f"client.{self.name}(start, end, ...)"),
+            ("request", f"{self.verb} {API_PREFIX}{self.path}"),
+        ]
+        about += [("note", self.note)] if self.note else []
+        by_name = {row.name: row for row in reversed(self.parameters)}
+        rows = [self._in_words(by_name[name]) for name in ("start", "end", *self.keywords)]
+        columns = [(metric.name, metric.label or "", metric.source) for metric in self.metrics]
+        tables = (
+            Table(f"{self.title}", (), about, len(about)),
+            Table("Parameters", ("keyword", "on the wire", "meaning", "values"), rows, len(rows)),
+            Table("Known columns; a company has more", ("column", "label", "source"), columns, len(columns)),
+        )
+        return "".join(map(as_html, tables))
+
+    def _in_words(self, row: Parameter) -> tuple[str, str, str, str]:
+        wires = ", ".join(other.wire for other in self.parameters if other.name == row.name)
+        needed = " (required)" if row.name in ("start", "end", *self.required) else ""
+        return row.name + needed, wires, row.meaning.replace("``", ""), ", ".join(row.choices) or row.kind.value
 
 
 COMPANY_KEY = Parameter("company_key", "companyKey", Kind.TEXT, "The company's key", in_query=True)
@@ -411,5 +450,64 @@ _ROWS = (
     ),
 )
 
-REPORTS: Mapping[str, Report] = MappingProxyType({report.name: report for report in _ROWS})
+_SHOWN_COLUMNS = 4
+
+
+class Reports(Mapping[str, Report]):
+    """Reports by their names on the wire, in a fixed order. A notebook shows a table of them.
+
+    Args:
+        rows: The reports.
+    """
+
+    def __init__(self, rows: Iterable[Report]) -> None:
+        self._rows = {row.name: row for row in rows}
+
+    def __getitem__(self, name: str) -> Report:
+        return self._rows[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._rows)
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def _ipython_key_completions_(self) -> list[str]:
+        """Return what Tab completes between brackets."""
+        return list(self._rows)
+
+    def __repr__(self) -> str:
+        from ._tables import as_text  # noqa: PLC0415 - the generator loads this file by its path
+
+        return as_text(self._table())
+
+    def _repr_html_(self) -> str:
+        """Return a table, for notebooks."""
+        from ._tables import as_html  # noqa: PLC0415 - as above
+
+        return as_html(self._table())
+
+    def _table(self) -> Any:
+        from ._tables import Table  # noqa: PLC0415 - as above
+
+        standard = tuple(dict.fromkeys(row.name for row in _STANDARD if row not in (COMPANY_KEY, START, END)))
+        caption = f"{len(self)} reports; standard parameters: {', '.join(standard)}"
+        rows = ((row.name, row.title, row.verb, _short(row, standard), _known_columns(row)) for row in self.values())
+        return Table(caption, ("report", "holds", "verb", "parameters", "known columns"), rows, len(self))
+
+
+def _short(report: Report, standard: tuple[str, ...]) -> str:
+    """Return the keywords of a report, those that nearly all have as one word."""
+    if not set(standard) <= set(report.keywords):
+        return ", ".join(report.keywords)
+    return ", ".join(("standard", *(name for name in report.keywords if name not in standard)))
+
+
+def _known_columns(report: Report) -> str:
+    names = [metric.name for metric in report.metrics]
+    more = f" and {len(names) - _SHOWN_COLUMNS} more" if len(names) > _SHOWN_COLUMNS else ""
+    return ", ".join(names[:_SHOWN_COLUMNS]) + more
+
+
+REPORTS = Reports(_ROWS)
 """Every report by its name on the wire."""

@@ -98,10 +98,18 @@ class Plan:
         )
 
     def _repr_html_(self) -> str:
-        """Return a table of its windows, for notebooks."""
-        shown = [window for window in self.windows if window.state not in (WindowState.LANDED, WindowState.EMPTY)]
-        rows = ((window.key, str(window.window), window.state.value) for window in shown)
-        return as_html(Table(repr(self)[1:-1], ("window", "time", "state"), rows, len(shown)))
+        """Return a table of what a run would do, and one of its windows, for notebooks."""
+        to_do = [window for window in self.windows if window.state not in (WindowState.LANDED, WindowState.EMPTY)]
+        numbers = (
+            ("dataset", self.to),
+            *((name, f"{number:,} windows") for name, number in self.counts().items()),
+            ("takes at least", f"{self.requests:,} requests, {_rounded(self.time)}"),
+        )
+        tables = [Table(f"Plan of a backfill of {self.report}", (), numbers, len(numbers))]
+        if to_do:
+            rows = ((window.key, str(window.window), window.state.value) for window in to_do)
+            tables.append(Table("Windows to export", ("window", "time", "state"), rows, len(to_do)))
+        return "".join(map(as_html, tables))
 
 
 def _rounded(time: timedelta) -> str:

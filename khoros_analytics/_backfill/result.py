@@ -113,6 +113,17 @@ class BackfillResult:
         )
 
     def _repr_html_(self) -> str:
-        """Return a table of what failed, below what landed, for notebooks."""
-        rows = [(failure.key, str(failure.window), str(failure.error)) for failure in self.failed]
-        return as_html(Table(repr(self)[1:-1], ("failed", "time", "error"), rows, len(rows)))
+        """Return a table of what it did, and one of what failed, for notebooks."""
+        numbers = (
+            ("dataset", self.to),
+            ("landed", f"{len(self.landed):,} windows, {self.rows:,} rows, {self.bytes:,} bytes"),
+            ("without rows", f"{len(self.empty):,} windows"),
+            ("there already", f"{len(self.skipped):,} windows"),
+            ("failed", f"{len(self.failed):,} windows"),
+            ("took", f"{self.requests:,} requests, {timedelta(seconds=round(self.seconds))}"),
+        )
+        tables = [Table(f"Backfill of {self.report}", (), numbers, len(numbers))]
+        if self.failed:
+            rows = ((failure.key, str(failure.window), str(failure.error)) for failure in self.failed)
+            tables.append(Table("Windows that failed", ("window", "time", "error"), rows, len(self.failed)))
+        return "".join(map(as_html, tables))

@@ -1,5 +1,6 @@
 """``Client``: the account, and one method per report."""
 
+import math
 import os
 from collections.abc import Mapping
 from datetime import timedelta
@@ -25,11 +26,13 @@ from .._protocol.arguments import encode, find_report
 from .._protocol.lookups import Team, TimeZone, lookup_call, parse_rows
 from .._protocol.messages import Call
 from .._secrecy import Hidden, emptied_frames, unfinished
+from .._tables import Table, as_html
 from ..errors import ConfigurationError, KhorosError
-from ..reports import REQUESTS_PER_MINUTE
+from ..reports import REPORTS, REQUESTS_PER_MINUTE, Reports
 from ..times import Moment, parse_moment
 from .account import open_account
 from .backfill_methods import BackfillMethods
+from .lookups import Teams, TimeZones
 from .profiles import load_profile
 from .report_methods import ReportMethods
 from .settings import Settings, check_session, choose_url
@@ -149,6 +152,21 @@ class Client(ReportMethods, BackfillMethods):
     @unfinished
     def __repr__(self) -> str:
         return f"<Client {self._username} at {self._transport.base}>"
+
+    def _repr_html_(self) -> str:
+        """Return a table of its settings, for notebooks; nothing is asked of the server."""
+        settings, zone = self._settings, self._settings.timezone
+        limit = settings.requests_per_minute
+        free = math.floor(self._transport.room().spare * limit)
+        rows = (
+            ("user", self._username),
+            ("address", str(settings.base)),
+            ("time zone", zone.key if zone else "UTC"),
+            ("quota", f"{limit} requests a minute, {free} of them free now"),
+            ("journal", settings.journal or "none"),
+            ("reports", f"{len(REPORTS)}; client.reports() shows them"),
+        )
+        return as_html(Table("Client of the Analytics Reports API", (), rows, len(rows)))
 
     def __enter__(self) -> Self:
         return self
@@ -308,11 +326,25 @@ class Client(ReportMethods, BackfillMethods):
                 timeout=timeout,
             )
 
-    def teams(self) -> list[Team]:
+    def reports(self) -> Reports:
+        """List the reports of the API. Nothing is asked of the server.
+
+        Returns:
+            The table of reports, by their names, which a notebook shows; a report's own row shows its parameters and
+            known columns.
+
+        Example:
+            >>> reports = client.reports()
+            >>> len(reports), reports["conversation"].title
+            (14, 'Raw Conversations')
+        """
+        return REPORTS
+
+    def teams(self) -> Teams:
         """List the company's teams, for the ``team_ids`` of the reports that take them.
 
         Returns:
-            The teams, in the server's order.
+            The teams, in the server's order, which a notebook shows as a table.
 
         Raises:
             ApiError: The server refuses, or answers with something else.
@@ -323,16 +355,16 @@ class Client(ReportMethods, BackfillMethods):
             'North West'
         """
         call = lookup_call(self._transport.base, "the teams", ("teams",))
-        return self._look_up(call, Team)
+        return Teams(self._look_up(call, Team))
 
-    def timezones(self, locale: str | None = None) -> list[TimeZone]:
+    def timezones(self, locale: str | None = None) -> TimeZones:
         """List the time zones that the API knows.
 
         Args:
             locale: The language of their names, such as ``"de"``; the server's own choice when not given.
 
         Returns:
-            The zones, in the server's order.
+            The zones, in the server's order, which a notebook shows as a table.
 
         Raises:
             ApiError: The server refuses, or answers with something else.
@@ -344,7 +376,7 @@ class Client(ReportMethods, BackfillMethods):
         """
         query = (("locale", locale),) if locale else ()
         call = lookup_call(self._transport.base, "the time zones", ("config", "timezones"), query)
-        return self._look_up(call, TimeZone)
+        return TimeZones(self._look_up(call, TimeZone))
 
     def _look_up(self, call: Call, row: type[T]) -> list[T]:
         history = History(self._transport.clock)

@@ -11,6 +11,7 @@ from .._checks import as_flag, checked
 from .._http.history import Attempt
 from .._protocol.messages import Status
 from .._secrecy import unfinished
+from .._tables import Table, as_html, in_words
 from ..errors import ParameterError
 from ..times import Window
 from .file import JobFile
@@ -42,6 +43,20 @@ class Job(ReadMethods):
     @unfinished
     def __repr__(self) -> str:
         return f"<Job {self.report} {self.window}, {self._remote.request.format}: {self._remote.state()}>"
+
+    def _repr_html_(self) -> str:
+        """Return a table of what is known of it, for notebooks; nothing is asked of the server."""
+        report, expires = self._remote.request.report, self.expires_at
+        rows = [
+            ("report", f"{report.name} ({report.title})"),
+            ("window", str(self.window)),
+            *((name, in_words(value)) for name, value in self.arguments.items()),
+            ("state", self._remote.state()),
+            ("workflow id", self.workflow_id),
+        ]
+        if expires is not None:
+            rows.append(("file", f"on the server until {expires:%Y-%m-%d %H:%M} UTC"))
+        return as_html(Table(f"Export of {report.title}", (), rows, len(rows)))
 
     def __reduce__(self) -> tuple[Any, ...]:
         raise TypeError(

@@ -8,7 +8,7 @@ from typing import SupportsIndex, overload
 from attrs import frozen
 
 from .._display.listing import Listing
-from .._tables import Table
+from .._tables import Table, in_words
 from ..times import Window
 from .entries import Entry, EntryState
 from .token import write_token
@@ -77,6 +77,6 @@ def list_jobs(entries: Iterable[Entry], account: str) -> Jobs:
 
 
 def _cells(line: JournalLine) -> list[str]:
-    arguments = ", ".join(f"{name}={value!r}" for name, value in line.arguments.items())
+    arguments = ", ".join(f"{name}={in_words(value)}" for name, value in line.arguments.items())
     asked = f"{line.asked_at:%Y-%m-%d %H:%M:%S} UTC"
     return [asked, line.report, str(line.window), arguments, line.state, str(line.file or "")]

@@ -163,6 +163,8 @@ def test_docstring(name):
     expected = ["Args"] * bool(names) + ["Returns", "Raises", "Example"]
     if name == "Client.close":
         expected = []
+    if name == "Client.reports":  # nothing can go wrong
+        expected.remove("Raises")
     assert sections == expected
     documented = re.findall(r"^    \**(\w+): ", section(text, "Args"), re.MULTILINE)
     assert documented == names

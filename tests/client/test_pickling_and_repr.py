@@ -31,6 +31,8 @@ from khoros_analytics import (
     Plan,
     PlannedWindow,
     Status,
+    Teams,
+    TimeZones,
     Verdict,
     Window,
     WindowFailure,
@@ -123,6 +125,8 @@ SAMPLES = {
     "Metrics": Metrics,
     "Status": make_status,
     "Team": lambda: Team("u", 1, "North West", None, 3),
+    "Teams": lambda: Teams([Team("u", 1, "North West", None, 3)]),
+    "TimeZones": lambda: TimeZones([TimeZone("Etc/GMT+12", "GMT-12:00", "GMT-12:00", "-12:00", -43200000)]),
     "TimeZone": lambda: TimeZone("Etc/GMT+12", "GMT-12:00", "GMT-12:00", "-12:00", -43200000),
     "Verdict": lambda: Verdict.READY,
     "Window": lambda: Window(0, 86400000, "Europe/Berlin"),
@@ -169,7 +173,8 @@ def make_error(name):
 
 def shown(value):
     """Every way in which a value usually gets into a text."""
-    return [repr(value), str(value), f"{value}", pprint.pformat(value), pprint.pformat([value, {"x": value}])]
+    as_html = [value._repr_html_()] if hasattr(value, "_repr_html_") else []
+    return [*as_html, repr(value), str(value), f"{value}", pprint.pformat(value), pprint.pformat([value, {"x": value}])]
 
 
 def test_every_public_class_has_a_sample():

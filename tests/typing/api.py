@@ -12,8 +12,12 @@ from khoros_analytics import (
     ApiError,
     Attempt,
     Client,
+    Column,
+    Columns,
     Job,
+    Jobs,
     JobTimeoutError,
+    JournalLine,
     KhorosError,
     Metrics,
     ParameterError,
@@ -21,10 +25,12 @@ from khoros_analytics import (
     Status,
     TargetError,
     Team,
-    TimeZone,
+    Teams,
+    TimeZones,
     Window,
     read_pandas,
 )
+from khoros_analytics.reports import REPORTS, Report, Reports
 
 DtypeBackend = Literal["pandas", "pyarrow"]
 
@@ -98,10 +104,24 @@ def client_itself() -> None:
     with Client("user", "password", "key", region="emea", timezone="Europe/Berlin", timeout=5) as client:
         assert_type(client, Client)
         assert_type(client.job("token"), Job)
-        assert_type(client.teams(), list[Team])
+        assert_type(client.teams(), Teams)
         assert_type(client.teams()[0].description, str | None)
-        assert_type(client.timezones(locale="de"), list[TimeZone])
+        assert_type(client.timezones(locale="de"), TimeZones)
         assert_type(client.timezones()[0].offset_millis, int)
+        assert_type(client.reports(), Reports)
+        assert_type(REPORTS["user"], Report)
+
+
+def lists(client: Client) -> None:
+    """A part of a list is such a list, and shows itself as the whole does."""
+    assert_type(client.jobs()[:2], Jobs)
+    assert_type(client.jobs()[0], JournalLine)
+    assert_type(client.columns("conversation", examples=True)[1:], Columns)
+    assert_type(client.columns("conversation")[0], Column)
+    assert_type(client.columns("conversation").names, tuple[str, ...])
+    assert_type(client.teams()[:2], Teams)
+    assert_type(client.teams()[0], Team)
+    assert_type(client.timezones()[:2], TimeZones)
 
 
 def errors(client: Client) -> None:
