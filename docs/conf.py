@@ -15,6 +15,7 @@ release = version = installed_version(project)
 extensions = [
     "report_table",
     "rooms_picture",
+    "wait_card",
     "matplotlib.sphinxext.plot_directive",
     "myst_nb",
     "sphinx.ext.autodoc",

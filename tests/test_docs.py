@@ -46,6 +46,8 @@ def sandbox(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Sandbox
         # A client that is made from the environment alone would wait on the machine's own clock.
         for name in ("time", "monotonic", "sleep", "alarm"):
             monkeypatch.setattr(Clock, name, staticmethod(getattr(sandbox.clock, name)))
+        # For the quota that is another clock than the machine's, on which it would wait to be woken.
+        monkeypatch.setattr("khoros_analytics._http.quota.Clock", type("MachineClock", (), {}))
         for variable, setting in VARIABLES.items():
             monkeypatch.setenv(f"KHOROS_ANALYTICS_{variable}", sandbox.settings[setting])
         yield sandbox
