@@ -67,6 +67,8 @@ copybutton_prompt_is_regexp = True
 
 html_theme = "furo"
 html_title = f"{project} {release}"
+html_static_path = ["_static"]
+html_css_files = ["pages.css"]
 html_copy_source = False
 # The notebook that is made of the tutorial: to be taken along, not another page.
 html_extra_path = ["first_export.ipynb"]

@@ -8,8 +8,11 @@ import io
 import pkgutil
 import re
 import runpy
+import subprocess
+import sys
 import textwrap
 from collections.abc import Iterator
+from functools import partialmethod
 from pathlib import Path
 
 import pytest
@@ -17,7 +20,7 @@ from sybil import Example, Sybil
 from sybil.parsers.rest import CodeBlockParser, DocTestParser, PythonCodeBlockParser
 
 import khoros_analytics
-from khoros_analytics import Client, Clock
+from khoros_analytics import Client
 from khoros_analytics.sandbox import Sandbox
 
 ROOT = Path(__file__).parent.parent
@@ -25,7 +28,7 @@ RST_PAGES = [ROOT / "README.rst", *sorted((ROOT / "docs").glob("*.rst"))]
 MARKDOWN_PAGES = sorted((ROOT / "docs").glob("*.md"))
 PAGES = [*RST_PAGES, *MARKDOWN_PAGES]
 MARKDOWN = runpy.run_path(str(ROOT / "docs/_ext/notebook.py"))
-PYTHON = {"python", "py"}  # a cell of a notebook, and a program that needs an account
+PYTHON = {"python", "py"}  # to be pasted anywhere, and to be put into a file
 VARIABLES = {"USERNAME": "username", "PASSWORD": "password", "COMPANY_KEY": "company_key", "URL": "base_url"}
 # The one starts a server when it is imported, the other is run by its path and not installed.
 NOT_IMPORTED = {"__main__", "generate"}
@@ -44,10 +47,7 @@ def sandbox(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Sandbox
     monkeypatch.chdir(tmp_path)
     with Sandbox(polls=1) as sandbox:
         # A client that is made from the environment alone would wait on the machine's own clock.
-        for name in ("time", "monotonic", "sleep", "alarm"):
-            monkeypatch.setattr(Clock, name, staticmethod(getattr(sandbox.clock, name)))
-        # For the quota that is another clock than the machine's, on which it would wait to be woken.
-        monkeypatch.setattr("khoros_analytics._http.quota.Clock", type("MachineClock", (), {}))
+        monkeypatch.setattr(Client, "__init__", partialmethod(Client.__init__, clock=sandbox.clock))
         for variable, setting in VARIABLES.items():
             monkeypatch.setenv(f"KHOROS_ANALYTICS_{variable}", sandbox.settings[setting])
         yield sandbox
@@ -83,6 +83,17 @@ def test_blocks_of_a_page(page: Path, capsys: pytest.CaptureFixture[str]) -> Non
         before = block.kind if block.kind != "words" else before
 
 
+def test_tests_of_a_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The tests that a page shows are tests, and they pass."""
+    page = (ROOT / "docs/testing.md").read_text(encoding="utf-8")
+    program = "\n".join(block.text for block in MARKDOWN["blocks"](page) if block.kind == "py")
+    (tmp_path / "test_program.py").write_text(program, encoding="utf-8")
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(tmp_path)]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert f"{program.count('def test_')} passed" in done.stdout, done.stdout
+
+
 def blocks_of_readme() -> list[str]:
     text = (ROOT / "README.rst").read_text(encoding="utf-8")
     found = re.findall(r"^\.\. code-block:: python\n\n((?:   .*\n|\n)+)", text, re.MULTILINE)
@@ -95,7 +106,7 @@ def blocks_to_paste() -> Iterator[object]:
         yield pytest.param(text, id=f"README.rst-{number}")
     for page in MARKDOWN_PAGES:
         for block in MARKDOWN["blocks"](page.read_text(encoding="utf-8")):
-            if block.kind in PYTHON:
+            if block.kind == "python":
                 yield pytest.param(block.text, id=f"{page.name}-{block.line}")
 
 
