@@ -31,6 +31,7 @@ _HOMES = {
     ),
     "._client.report_methods": ("Metrics",),
     "._clock": ("Clock",),
+    "._frames.excel": ("write_excel",),
     "._frames.read": (
         "read_arrow",
         "read_pandas",
@@ -98,6 +99,7 @@ if TYPE_CHECKING:
     from ._client.lookups import TimeZones as TimeZones
     from ._client.report_methods import Metrics as Metrics
     from ._clock import Clock as Clock
+    from ._frames.excel import write_excel as write_excel
     from ._frames.read import read_arrow as read_arrow
     from ._frames.read import read_pandas as read_pandas
     from ._frames.read import read_polars as read_polars

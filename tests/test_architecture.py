@@ -66,6 +66,7 @@ THIRD_PARTIES = {
     "polars": {"_frames"},
     "IPython": {"_display"},
     "tqdm": {"_display"},
+    "xlsxwriter": {"_frames"},
     "werkzeug": {"sandbox"},
 }
 OPTIONAL = {
@@ -81,6 +82,7 @@ OPTIONAL = {
     "pyarrow",
     "tomlkit",
     "werkzeug",
+    "xlsxwriter",
 }
 # A type checker has to be told what the methods of a job and of a dataset return.
 ANNOTATED_IN = {"_jobs", "_backfill"}

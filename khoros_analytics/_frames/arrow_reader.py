@@ -9,7 +9,7 @@ from concurrent.futures import Future
 from contextlib import closing, contextmanager, suppress
 from itertools import chain, islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 from attrs import evolve, field, frozen
 
@@ -33,11 +33,15 @@ __all__ = [
     "ColumnReader",
     "ExportFile",
     "Guess",
+    "Settled",
     "Tables",
+    "grouped",
     "guessed",
     "in_order",
     "opened",
     "planned_tables",
+    "settle",
+    "tables_of",
     "with_tables",
 ]
 
@@ -72,11 +76,31 @@ class ExportFile:
     zone: str | None = None
 
 
+@frozen
+class Settled(Generic[T]):
+    """A file whose types are no guess any more, so that it can be read again.
+
+    Attributes:
+        file: It, with what was learnt of how to read it.
+        types: The types of its columns.
+        result: What was made of its tables.
+    """
+
+    file: ExportFile
+    types: ColumnTypes
+    result: T
+
+
 def with_tables(file: ExportFile, use: Callable[["pa.Schema", Tables], T]) -> T:
     """Read a file, and give its schema and its tables to a function: again from the start where a guess was wrong.
 
     When the function is called again, what it did before must not show.
     """
+    return settle(file, use).result
+
+
+def settle(file: ExportFile, use: Callable[["pa.Schema", Tables], T]) -> Settled[T]:
+    """Do the same, and return what it takes to read all of the file once more."""
     try:
         return _optimistic(file, use)
     except (UnusualCsvError, DamagedBlockError):
@@ -84,16 +108,16 @@ def with_tables(file: ExportFile, use: Callable[["pa.Schema", Tables], T]) -> T:
     except TooNarrowError:
         row_by_row = False
     if row_by_row:
-        return with_tables(evolve(file, row_by_row=True), use)
+        return settle(evolve(file, row_by_row=True), use)
     file, types = _scan(file)
-    with closing(_tables(file, types)) as tables:
-        return use(arrow_schema(types), tables)
+    with closing(tables_of(file, types)) as tables:
+        return Settled(file, types, use(arrow_schema(types), tables))
 
 
 def planned_tables(file: ExportFile) -> Tables:
     """Look at all of a file, and return its tables: for those who cannot take a table back."""
     file, types = _scan(file)
-    return _tables(file, types)
+    return tables_of(file, types)
 
 
 class ColumnReader(Protocol):
@@ -141,7 +165,7 @@ def guessed(
     return Guess(types, list(zip(chunks, findings, strict=True)))
 
 
-def _optimistic(file: ExportFile, use: Callable[["pa.Schema", Tables], T]) -> T:
+def _optimistic(file: ExportFile, use: Callable[["pa.Schema", Tables], T]) -> Settled[T]:
     """Guess the types from the first blocks; a TooNarrowError where they do not hold for the others."""
     with opened(file) as (reader, names), closing(reader.blocks()) as blocks:
         guess = guessed(file, reader, names, blocks)
@@ -153,7 +177,8 @@ def _optimistic(file: ExportFile, use: Callable[["pa.Schema", Tables], T]) -> T:
         examined = in_order(convert_examined, guess.first, reader.threads)
         others = in_order(lambda block: converted(reader.chunk(block), types, file.hints), blocks, reader.threads)
         with closing(examined), closing(others):
-            return use(arrow_schema(types), _numbered(chain(examined, others), file.path.name))
+            result = use(arrow_schema(types), _numbered(chain(examined, others), file.path.name))
+            return Settled(file, types, result)
 
 
 def _scan(file: ExportFile) -> tuple[ExportFile, ColumnTypes]:
@@ -172,7 +197,8 @@ def _types_of_all(file: ExportFile) -> ColumnTypes:
         return schema.finish(names or (() if schema.types else file.columns))
 
 
-def _tables(file: ExportFile, types: ColumnTypes) -> Tables:
+def tables_of(file: ExportFile, types: ColumnTypes) -> Tables:
+    """Yield the tables of a file whose types are known."""
     with opened(file) as (reader, _), closing(reader.blocks()) as blocks:
         tables = in_order(lambda block: converted(reader.chunk(block), types, file.hints), blocks, reader.threads)
         with closing(tables):
@@ -194,6 +220,20 @@ def opened(file: ExportFile, columns: Collection[str] = ()) -> Iterator[tuple[Co
             row_by_row = RowCsv(source, header) if file.row_by_row else None
             by_pieces = ArrowCsv(source, header, low_memory=file.low_memory, columns=columns)
             yield row_by_row or by_pieces, header.names
+
+
+def grouped(schema: "pa.Schema", tables: Iterable["pa.Table"], size: int) -> Iterator["pa.Table"]:
+    """Yield tables of at least so many bytes, but for the last one; and at least one."""
+    import pyarrow as pa
+
+    waiting = [pa.Table.from_batches([], schema)]  # its own way to make one imports pandas, for nothing
+    for table in tables:
+        waiting.append(table)
+        if sum(part.nbytes for part in waiting) >= size:
+            yield pa.concat_tables(waiting)
+            waiting = []
+    if waiting:
+        yield pa.concat_tables(waiting)
 
 
 def _numbered(tables: Iterable["pa.Table"], file: str) -> Tables:

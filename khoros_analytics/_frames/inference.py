@@ -29,6 +29,7 @@ __all__ = [
     "cast_as_asked",
     "cast_exactly",
     "infer",
+    "text_scalar",
 ]
 
 # What a type's values look like, for Python's regular expressions and for Arrow's.
@@ -295,17 +296,17 @@ def _is_plain(values: "pa.ChunkedArray", longest: int) -> bool:
         return False
     if with_point:
         # What is left is a point where anything is, and no value begins or ends with it.
-        rest = pc.or_(pc.equal(lengths, _length(0)), pc.equal(point, _text(".")))
+        rest = pc.or_(pc.equal(lengths, _length(0)), pc.equal(point, text_scalar(".")))
         if not pc.all(rest).as_py() or pc.any(pc.or_(pc.starts_with(values, "."), pc.ends_with(values, "."))).as_py():
             return False
     zero = pc.starts_with(values, "0")
     if longest == 1 or not pc.any(zero).as_py():
         return True
-    alone = pc.or_(pc.starts_with(values, "0."), pc.equal(values, _text("0")))
+    alone = pc.or_(pc.starts_with(values, "0."), pc.equal(values, text_scalar("0")))
     return not pc.any(pc.and_not(zero, alone)).as_py()
 
 
-def _text(text: str) -> "pa.StringScalar":
+def text_scalar(text: str) -> "pa.StringScalar":
     """Return a text as Arrow has it. Arrow's own way to make one imports pandas where it is installed, for nothing."""
     import pyarrow as pa
 
@@ -363,7 +364,7 @@ def _parsed_booleans(values: "pa.ChunkedArray", *, any_case: bool = False) -> "p
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    true, false = _text("true"), _text("false")
+    true, false = text_scalar("true"), text_scalar("false")
     yes, no = pc.equal(values, true), pc.equal(values, false)
     if pc.all(pc.or_(yes, no)).as_py():
         return yes

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
 
-__all__ = ["DtypeBackend", "check_backend", "pandas_frame"]
+__all__ = ["DtypeBackend", "check_backend", "may_be_moments", "moments_in", "pandas_frame"]
 
 DtypeBackend = Literal["pandas", "pyarrow"]
 """Whose types the columns of a DataFrame have: pandas' own, or those of Arrow."""
@@ -75,18 +75,20 @@ def _with_moments(table: "pa.Table", hints: SchemaHints, zone: str) -> "pa.Table
     import pyarrow as pa
 
     for index, column in enumerate(table.schema):
-        text = hints.stays_text(column.name) or TEXT in (
-            hints.initial(column.name),
-            ColumnType(hints.overrides.get(column.name)),
-        )
-        if pa.types.is_string(column.type) and not text:
-            moments = _moments(table.column(index), zone)
+        if pa.types.is_string(column.type) and may_be_moments(column.name, hints):
+            moments = moments_in(table.column(index), zone)
             if moments is not None:
                 table = table.set_column(index, column.name, moments)
     return table
 
 
-def _moments(values: "pa.ChunkedArray", zone: str) -> "pa.ChunkedArray | None":
+def may_be_moments(column: str, hints: SchemaHints) -> bool:
+    """Return whether a column of text may become one of moments, as far as anybody said."""
+    said = hints.initial(column), ColumnType(hints.overrides.get(column))
+    return not hints.stays_text(column) and TEXT not in said
+
+
+def moments_in(values: "pa.ChunkedArray", zone: str) -> "pa.ChunkedArray | None":
     """Return texts as moments in a zone; None unless each of them is one that has an offset."""
     import pyarrow as pa
     import pyarrow.compute as pc

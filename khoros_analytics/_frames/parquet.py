@@ -1,18 +1,18 @@
 """Parquet: an export as a file of columns, written in constant memory."""
 
 import json
-from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import Future
-from contextlib import contextmanager
+from collections.abc import Mapping
+from functools import partial
 from typing import TYPE_CHECKING
 
 from .._storage.destination import Destination
-from .arrow_reader import ExportFile, Tables, with_tables
+from .arrow_reader import ExportFile, Tables, grouped, with_tables
 from .read import POLARS_ZONES, require
-from .workers import workers
+from .workers import behind
 
 if TYPE_CHECKING:
     import pyarrow as pa
+    from pyarrow import parquet
 
 __all__ = ["write_parquet"]
 
@@ -31,12 +31,16 @@ def write_parquet(file: ExportFile, destination: Destination, about: Mapping[str
         with (
             destination.whole() as target,
             parquet.ParquetWriter(target, _portable(schema).with_metadata(metadata), compression="zstd") as writer,
-            _behind(lambda table: writer.write_table(table, row_group_size=max(1, table.num_rows))) as write_later,
+            behind(partial(_write_group, writer)) as write_later,
         ):
-            for group in _groups(schema, tables):
+            for group in grouped(schema, tables, _ROW_GROUP):
                 write_later(group.cast(writer.schema))
 
     with_tables(file, write)
+
+
+def _write_group(writer: "parquet.ParquetWriter", table: "pa.Table") -> None:
+    writer.write_table(table, row_group_size=max(1, table.num_rows))
 
 
 def _portable(schema: "pa.Schema") -> "pa.Schema":
@@ -52,34 +56,3 @@ def _portable(schema: "pa.Schema") -> "pa.Schema":
             noted = {"khoros_analytics.offset": offset}
             fields.append(pa.field(field.name, pa.timestamp(field.type.unit, "UTC"), metadata=noted))
     return pa.schema(fields)
-
-
-def _groups(schema: "pa.Schema", tables: Tables) -> Iterator["pa.Table"]:
-    """Yield tables that are large enough to be written on their own, and at least one."""
-    import pyarrow as pa
-
-    waiting = [schema.empty_table()]
-    for table in tables:
-        waiting.append(table)
-        if sum(part.nbytes for part in waiting) >= _ROW_GROUP:
-            yield pa.concat_tables(waiting)
-            waiting = []
-    if waiting:
-        yield pa.concat_tables(waiting)
-
-
-@contextmanager
-def _behind(work: Callable[["pa.Table"], object]) -> Iterator[Callable[["pa.Table"], None]]:
-    """Do work in a thread of its own, one table at a time, so that the next one can be made ready meanwhile."""
-    pending: Future[object] | None = None
-    with workers(1) as pool:
-
-        def submit(table: "pa.Table") -> None:
-            nonlocal pending
-            if pending:
-                pending.result()
-            pending = pool.submit(work, table)
-
-        yield submit
-        if pending:
-            pending.result()

@@ -29,10 +29,12 @@ _BATCH = 1 << 22
 __all__ = [
     "batches",
     "check_rows",
+    "given_file",
     "read_arrow",
     "read_pandas",
     "read_polars",
     "require",
+    "seekable",
     "to_arrow",
     "to_pandas",
     "to_polars",
@@ -47,7 +49,7 @@ POLARS_ZONES = {
 }
 
 
-def require(extra: Literal["arrow", "pandas", "polars"]) -> None:
+def require(extra: Literal["arrow", "pandas", "polars", "excel"]) -> None:
     """Raise an ImportError where a library of the extra is missing, before anything is waited for."""
     with needs(extra):
         import pyarrow as pa  # noqa: F401 - all of them need it
@@ -56,6 +58,8 @@ def require(extra: Literal["arrow", "pandas", "polars"]) -> None:
             import pandas as pd  # noqa: F401
         elif extra == "polars":
             import polars as pl  # noqa: F401
+        elif extra == "excel":
+            import xlsxwriter  # noqa: F401
 
 
 def read_arrow(path: str | os.PathLike[str], *, types: Types | None = None) -> "pa.Table":
@@ -83,7 +87,7 @@ def read_arrow(path: str | os.PathLike[str], *, types: Types | None = None) -> "
         >>> read_arrow(path).num_rows
         100
     """
-    with _seekable(_given(path, types)) as file:
+    with seekable(given_file(path, types)) as file:
         return to_arrow(file)
 
 
@@ -116,7 +120,7 @@ def read_pandas(
         100
     """
     check_backend(dtype_backend)
-    with _seekable(_given(path, types)) as file:
+    with seekable(given_file(path, types)) as file:
         return to_pandas(file, dtype_backend)
 
 
@@ -144,18 +148,19 @@ def read_polars(path: str | os.PathLike[str], *, types: Types | None = None) -> 
         >>> read_polars(path).height
         100
     """
-    with _seekable(_given(path, types)) as file:
+    with seekable(given_file(path, types)) as file:
         return to_polars(file)
 
 
-def _given(path: str | os.PathLike[str], types: object) -> ExportFile:
+def given_file(path: str | os.PathLike[str], types: object) -> ExportFile:
+    """Return a file on disk, with what its caller says of the types."""
     if not isinstance(path, str | os.PathLike):
         raise ParameterError(f"{path!r} is not a path; give that of a downloaded export")
     return ExportFile(Path(path), hints=parse_types(types))
 
 
 @contextmanager
-def _seekable(file: ExportFile) -> Iterator[ExportFile]:
+def seekable(file: ExportFile) -> Iterator[ExportFile]:
     """Yield the file, or a temporary copy of what can be read only once: a pipe, or standard input."""
     try:
         with _copied(file) as seekable:

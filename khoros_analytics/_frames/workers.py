@@ -6,9 +6,10 @@ from contextlib import contextmanager
 from threading import Event, Thread
 from typing import Any, TypeVar
 
-__all__ = ["workers"]
+__all__ = ["behind", "workers"]
 
 T = TypeVar("T")
+U = TypeVar("U")
 
 
 class _Caller(Executor):
@@ -29,6 +30,23 @@ def workers(threads: int) -> Iterator[Executor]:
     started = _startable(threads)
     with ThreadPoolExecutor(started) if started else _Caller() as executor:
         yield executor
+
+
+@contextmanager
+def behind(work: Callable[[U], object]) -> Iterator[Callable[[U], None]]:
+    """Do work in a thread of its own, one item at a time, so that the next one can be made ready meanwhile."""
+    pending: Future[object] | None = None
+    with workers(1) as pool:
+
+        def submit(item: U) -> None:
+            nonlocal pending
+            if pending:
+                pending.result()
+            pending = pool.submit(work, item)
+
+        yield submit
+        if pending:
+            pending.result()
 
 
 def _startable(threads: int) -> int:

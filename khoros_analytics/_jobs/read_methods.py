@@ -1,14 +1,15 @@
-"""The methods of ``Job`` that read its file: rows, frames, Parquet."""
+"""The methods of ``Job`` that read its file: rows, frames, Parquet, Excel."""
 
 import os
 from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast, overload
 
 from .._checks import as_flag, checked
 from .._frames.arrow_reader import ExportFile
 from .._frames.column_types import Types, parse_types
+from .._frames.excel import open_workbook, write_workbook
 from .._frames.pandas_frame import DtypeBackend, check_backend
 from .._frames.parquet import write_parquet
 from .._frames.read import batches, check_rows, require, to_arrow, to_pandas, to_polars
@@ -242,6 +243,81 @@ class ReadMethods:
             )
             file = self._file.export_file(self._file.path(deadline), hints)
             write_parquet(file, destination, self._file.metadata())
+        return destination.result()
+
+    @overload
+    def to_excel(
+        self,
+        path: os.PathLike[str],
+        *,
+        overwrite: bool = ...,
+        types: Types | None = ...,
+        timeout: float | None = ...,
+        storage_options: Mapping[str, Any] | None = ...,
+    ) -> Path: ...
+    @overload
+    def to_excel(
+        self,
+        path: str,
+        *,
+        overwrite: bool = ...,
+        types: Types | None = ...,
+        timeout: float | None = ...,
+        storage_options: Mapping[str, Any] | None = ...,
+    ) -> Path | str: ...
+    def to_excel(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        overwrite: bool = False,
+        types: Types | None = None,
+        timeout: float | None = None,
+        storage_options: Mapping[str, Any] | None = None,
+    ) -> Path | str:
+        """Wait until the file is ready, and write it as a workbook of Excel, in constant memory.
+
+        It is there whole, or not at all. Ids and other texts stay text, with every digit; numbers, booleans, dates and
+        moments are real ones, the latter by the clock of the export's zone. An export of more than 1,048,575 rows goes
+        on in further sheets.
+
+        Args:
+            path: A file whose name ends with ``.xlsx``, a folder in which the file gets a name made of report and
+                window, or a URL that fsspec knows, such as ``s3://bucket/file.xlsx``.
+            overwrite: Whether another file that is there may be replaced.
+            types: As for :meth:`to_arrow`.
+            timeout: How long the export and the download may take, in seconds; 6 hours when not given.
+            storage_options: What fsspec should know of the storage that the URL names, such as its credentials.
+
+        Returns:
+            The absolute path of the file, or the URL.
+
+        Raises:
+            TargetExistsError: Another file is there.
+            TargetError: There is no such folder, the disk is full, or the storage does not take the file.
+            ExportFormatError: The file is damaged, a value is not of the type that was asked for, or Excel has no room
+                for it: for more than 16,384 columns, or more than 32,767 characters in a cell. Nothing was written.
+            ParameterError: ``types`` names a column that is not there, or no type; the name of the file does not end
+                with ``.xlsx``.
+            ImportError: XlsxWriter, pyarrow or fsspec is missing; the extras ``excel`` and ``fsspec`` install them.
+            JobError: The export failed, or the time is over.
+            KhorosError: As for :meth:`download`.
+
+        Example:
+            >>> client.author("2019-02-01", "2019-02-02").to_excel("authors.xlsx").name
+            'authors.xlsx'
+        """
+        options = Hidden(storage_options)  # it may hold credentials, which a traceback with variables would show
+        del storage_options
+        with self._errors_about_this():
+            require("excel")
+            hints = parse_types(types, self._remote.request.report.name)
+            checked("overwrite", as_flag, overwrite)
+            deadline = self._remote.deadline(timeout)
+            destination = open_workbook(
+                path, self._file.name("xlsx"), overwrite=overwrite, storage_options=options.reveal()
+            )
+            file = self._file.export_file(self._file.path(deadline), hints)
+            write_workbook(file, destination, self._remote.request.report.name, self._file.metadata())
         return destination.result()
 
     def _frame(self, extra: Extra, make: Callable[[ExportFile], T], types: object, timeout: float | None) -> T:

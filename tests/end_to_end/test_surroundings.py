@@ -251,7 +251,7 @@ def test_no_path(world, path):
         world.ready().download(path)
 
 
-@pytest.mark.parametrize("method", ["download", "to_parquet"])
+@pytest.mark.parametrize("method", ["download", "to_parquet", "to_excel"])
 @pytest.mark.parametrize("overwrite", [False, True])
 def test_a_link_in_a_circle(world, folder, method, overwrite):
     """A target that is a link to itself is an error of the place like any other, and the link stays."""

@@ -3,12 +3,13 @@
 import subprocess
 import sys
 import textwrap
+from functools import partial
 
 import pytest
 
-from khoros_analytics import read_arrow, read_pandas, read_polars
+from khoros_analytics import read_arrow, read_pandas, read_polars, write_excel
 
-LIBRARIES = ("pyarrow", "pandas", "polars", "fsspec", "orjson")
+LIBRARIES = ("pyarrow", "pandas", "polars", "fsspec", "orjson", "xlsxwriter")
 
 
 def python(code, folder):
@@ -57,7 +58,7 @@ def test_nothing_is_imported_early(tmp_path):
     from khoros_analytics.sandbox import Sandbox
     with Sandbox() as sandbox, Client(**sandbox.settings) as client:
         rows = list(client.user("2019-02-01", "2019-02-02").rows())
-    print([name for name in ("pyarrow", "pandas", "polars", "fsspec", "numpy") if name in sys.modules])
+    print([name for name in ("pyarrow", "pandas", "polars", "fsspec", "numpy", "xlsxwriter") if name in sys.modules])
     """
     assert python(code, tmp_path) == "[]\n"
 
@@ -68,7 +69,9 @@ NEEDS = {
     "to_pandas": ("pandas", ["pandas", "pyarrow"]),
     "to_polars": ("polars", ["polars", "pyarrow"]),
     "to_parquet": ("arrow", ["pyarrow"]),
+    "to_excel": ("excel", ["xlsxwriter", "pyarrow"]),
 }
+PATHS = {"to_parquet": ["export.parquet"], "to_excel": ["export.xlsx"]}
 CASES = [(how, extra, library) for how, (extra, libraries) in NEEDS.items() for library in libraries]
 
 
@@ -82,7 +85,7 @@ def test_what_is_missing(how, extra, library, world, monkeypatch):
         rf'^{library} is not installed: install it with  pip install "khoros_analytics\[{extra}\]"\nThe export: job '
     )
     with pytest.raises(ImportError, match=install) as caught:
-        getattr(job, how)(*(["export.parquet"] if how == "to_parquet" else []))
+        getattr(job, how)(*PATHS.get(how, []))
     assert caught.value.name == library
     assert len(world.sandbox.requests) == asked
 
@@ -95,6 +98,8 @@ def test_what_is_missing(how, extra, library, world, monkeypatch):
         (read_pandas, "pandas", "pyarrow"),
         (read_polars, "polars", "polars"),
         (read_polars, "polars", "pyarrow"),
+        (partial(write_excel, path="export.xlsx"), "excel", "xlsxwriter"),
+        (partial(write_excel, path="export.xlsx"), "excel", "pyarrow"),
     ],
 )
 def test_what_readers_miss(read, extra, library, files, monkeypatch):

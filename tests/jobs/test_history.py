@@ -64,6 +64,7 @@ ROUTES = {
     "to_pandas": lambda job, folder: job.to_pandas(timeout=0),
     "to_polars": lambda job, folder: job.to_polars(timeout=0),
     "to_parquet": lambda job, folder: job.to_parquet(folder / "x.parquet", timeout=0),
+    "to_excel": lambda job, folder: job.to_excel(folder / "x.xlsx", timeout=0),
 }
 
 

@@ -29,6 +29,7 @@ from khoros_analytics import (
     TimeZones,
     Window,
     read_pandas,
+    write_excel,
 )
 from khoros_analytics.reports import REPORTS, Report, Reports
 
@@ -97,6 +98,14 @@ def frames(found: Job, backend: DtypeBackend) -> None:
     assert_type(read_pandas("file.csv", dtype_backend="pyarrow"), pd.DataFrame)
     assert_type(read_pandas(Path("file.csv"), types={"A": "integer"}, dtype_backend=backend), pd.DataFrame)
     found.to_pandas(dtype_backend="numpy_nullable")  # type: ignore[arg-type] # pyright: ignore[reportArgumentType]
+
+
+def workbooks(found: Job) -> None:
+    """What is written to a path is a path; a text may be a URL, too."""
+    assert_type(found.to_excel(Path("book.xlsx"), overwrite=True, types={"A": "text"}, timeout=60), Path)
+    assert_type(found.to_excel("s3://bucket/book.xlsx", storage_options={"anon": True}), Path | str)
+    assert_type(write_excel("file.csv", Path("folder"), timezone=ZoneInfo("Europe/Berlin")), Path)
+    assert_type(write_excel(Path("file.csv"), "book.xlsx", overwrite=True, timezone="UTC"), Path | str)
 
 
 def client_itself() -> None:
