@@ -28,7 +28,7 @@ how to pick it up, and what was tried. None holds a password, a company key or a
 """
 
 from pathlib import Path
-from typing import Protocol, TypedDict, Unpack
+from typing import Any, Protocol, TypedDict, Unpack
 
 __all__ = [
     "ApiError",
@@ -106,6 +106,8 @@ class KhorosError(Exception):
         advice: What to do, where this error knows more about that than its class; an empty text otherwise.
         result: For an error that ended a backfill: what had landed by then. None otherwise.
     """
+
+    args: tuple[Any, ...]
 
     def __init__(
         self,

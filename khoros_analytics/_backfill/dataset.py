@@ -77,7 +77,7 @@ class DatasetFiles:
 
     def __init__(self, folder: Folder, identity: Identity) -> None:
         self.folder = folder
-        self.identity = identity
+        self.identity: Identity = identity
 
     def __repr__(self) -> str:
         return f"<DatasetFiles of {self.identity.report} in {self.folder}>"

@@ -71,7 +71,7 @@ class History:
 
     def __init__(self, clock: Clock, **about: str) -> None:
         self._clock = clock
-        self.log = logging.LoggerAdapter(log, about)
+        self.log: logging.LoggerAdapter[logging.Logger] = logging.LoggerAdapter(log, about)
         self._lock = threading.RLock()
         self._attempts: deque[Attempt] = deque(maxlen=_MAX_ATTEMPTS)
         self._pending: Counter[str] = Counter()

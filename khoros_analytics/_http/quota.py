@@ -82,7 +82,7 @@ class Share:
     def __init__(self, quota: "Quota", limit: int) -> None:
         self.quota = quota
         self.limit = limit
-        self.requests = 0
+        self.requests: int = 0
 
     def room(self) -> Room:
         """Return how much of the account's quota is free."""

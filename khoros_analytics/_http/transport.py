@@ -46,7 +46,7 @@ from .credentials import Credentials
 from .framing import FramingError
 from .history import History
 from .quota import Room, Share
-from .redaction import redact_urllib3_logs
+from .redaction import Redactor, redact_urllib3_logs
 from .response import StreamedResponse, body_of, retry_after_of
 from .retry import FailuresInARow, repeat
 
@@ -92,7 +92,7 @@ class Transport:
         self.clock = clock
         self._company_key = credentials.company_key
         self.retries = retries
-        self.redact = credentials.redactor()
+        self.redact: Redactor = credentials.redactor()
         self._authorization = credentials.authorization()
         self._share = share
         self._timeout = timeout

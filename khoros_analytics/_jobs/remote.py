@@ -82,17 +82,18 @@ class RemoteJob:
         earlier_file: SavedFile | None = None,
     ) -> None:
         self.account = account
-        self.transport = account.transport
+        self.transport: Transport = account.transport
         self.identity = identity
-        self.reattached = history is None
-        self.history = history or History(self.transport.clock)
+        self.reattached: bool = history is None
+        self.history: History = history or History(self.transport.clock)
         about = {"khoros_job": identity.created.workflow_id, "khoros_report": identity.request.report.name}
-        self.log = self.history.log = logging.LoggerAdapter(log, about)
-        self.recorder = recorder or Recorder()
+        self.log: logging.LoggerAdapter[logging.Logger] = logging.LoggerAdapter(log, about)
+        self.history.log = self.log
+        self.recorder: Recorder = recorder or Recorder()
         self.recorder.subject, self.recorder.log = self.subject, self.log
         self.ready_at = ready_at
         self.earlier_file = earlier_file
-        self.status = Status()
+        self.status: Status = Status()
         self._status_url = hidden_text(identity.created.status_url)
         self._last_poll: float | None = None
         self._closed_without_file_since: float | None = None

@@ -25,7 +25,7 @@ class Recorder:
     def __init__(self, journal: Journal | None = None, mark: str = "", request: ExportRequest | None = None) -> None:
         self._journal = journal
         self._mark = mark
-        self.subject = request.subject if request else "an export"
+        self.subject: str = request.subject if request else "an export"
         self.log: logging.Logger | logging.LoggerAdapter[logging.Logger] = log
 
     @unfinished

@@ -61,7 +61,7 @@ class Journal:
     """
 
     def __init__(self, path: str, account: str, clock: Clock, keep: timedelta | None = None) -> None:
-        self.path = Path(path)
+        self.path: Path = Path(path)
         self.account = account
         self._clock = clock
         self._keep = None if keep is None else keep.total_seconds()

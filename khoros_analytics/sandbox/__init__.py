@@ -10,10 +10,10 @@ rows' columns beyond the known metrics are made up, and so are the answers to a 
 
 try:
     import werkzeug  # noqa: F401 - asked for here, so that its absence is explained
-except ImportError as error:
+except ImportError as _missing:
     raise ImportError(
-        'The sandbox needs werkzeug: install it with  pip install "khoros_analytics[sandbox]"', name=error.name
-    ) from error
+        'The sandbox needs werkzeug: install it with  pip install "khoros_analytics[sandbox]"', name=_missing.name
+    ) from _missing
 
 from .._clock import Clock
 from . import faults
