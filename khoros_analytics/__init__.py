@@ -1,7 +1,7 @@
 """Exports of the Khoros Care Analytics Reports API: one line from a report's name to a file or a DataFrame."""
 
-from importlib import import_module
-from typing import TYPE_CHECKING
+import typing as _typing
+from importlib import import_module as _import_module
 
 from ._version import __version__ as __version__
 
@@ -83,7 +83,7 @@ _HOMES = {
 _MODULES = ("errors", "reports", "times")
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
 
-if TYPE_CHECKING:
+if _typing.TYPE_CHECKING:
     from ._backfill.plan import Plan as Plan
     from ._backfill.plan import PlannedWindow as PlannedWindow
     from ._backfill.plan import WindowState as WindowState
@@ -141,13 +141,15 @@ else:
 
 def __getattr__(name: str) -> object:
     if name in _MODULES:
-        return import_module(f".{name}", __name__)
+        return _import_module(f".{name}", __name__)
     if name not in _HOME_OF:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value: object = getattr(import_module(_HOME_OF[name], __name__), name)
+    value: object = getattr(_import_module(_HOME_OF[name], __name__), name)
     globals()[name] = value
     return value
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *_HOME_OF})
+    """Return the public names alone, and those that every module has: Tab shows them."""
+    loaded = {name for name in globals() if name.startswith("__") or name == "sandbox"}
+    return sorted({*_HOME_OF, *_MODULES, *loaded})

@@ -27,8 +27,12 @@ Each message says what happened, to which job, and what to do next; and where th
 how to pick it up, and what was tried. None holds a password, a company key or a signed link.
 """
 
-from pathlib import Path
-from typing import Any, Protocol, TypedDict, Unpack
+# Their underscores keep these out of what Tab and editors offer after the module's name.
+from pathlib import Path as _Path
+from typing import Any as _Any
+from typing import Protocol as _Protocol
+from typing import TypedDict as _TypedDict
+from typing import Unpack as _Unpack
 
 __all__ = [
     "ApiError",
@@ -59,7 +63,7 @@ _EXPORT = "\nThe export: "
 _HISTORY = "\nWhat was tried: "
 
 
-class FailedJob(Protocol):
+class FailedJob(_Protocol):
     """What an error knows of its job: enough to look at it again. Every :class:`~khoros_analytics.Job` is one."""
 
     @property
@@ -88,7 +92,7 @@ def _printable(text: str) -> str:
     return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
-class _About(TypedDict, total=False):
+class _About(_TypedDict, total=False):
     """What every error may be told beside its message."""
 
     job: FailedJob | None
@@ -107,7 +111,7 @@ class KhorosError(Exception):
         result: For an error that ended a backfill: what had landed by then. None otherwise.
     """
 
-    args: tuple[Any, ...]
+    args: tuple[_Any, ...]
 
     def __init__(
         self,
@@ -177,18 +181,28 @@ class KhorosError(Exception):
         return (type(self), (str(self),), {**self.__dict__, "job": None})
 
 
-class ConfigurationError(KhorosError, ValueError):
+class _CallerError(KhorosError, ValueError):
+    """What the caller's own line shows best: a notebook shows that one, and none of this library's."""
+
+    def _render_traceback_(self) -> list[str]:
+        """Return the lines that a notebook shows."""
+        from ._tracebacks import callers_lines  # noqa: PLC0415 - only a notebook asks for it
+
+        return callers_lines(self)
+
+
+class ConfigurationError(_CallerError):
     """The client cannot work with what it was given: a missing credential, an unusable URL or limit."""
 
 
-class ParameterError(KhorosError, ValueError):
+class ParameterError(_CallerError):
     """One or more arguments of a call are wrong. Nothing was sent.
 
     Attributes:
         problems: One sentence for each wrong argument.
     """
 
-    def __init__(self, message: str, *, problems: tuple[str, ...] = (), **about: Unpack[_About]) -> None:
+    def __init__(self, message: str, *, problems: tuple[str, ...] = (), **about: _Unpack[_About]) -> None:
         super().__init__(message, **about)
         self.problems: tuple[str, ...] = problems or (message,)
 
@@ -200,7 +214,7 @@ class TransportError(KhorosError, ConnectionError):
         transient: Whether the same call may well succeed a little later.
     """
 
-    def __init__(self, message: str, *, transient: bool = True, **about: Unpack[_About]) -> None:
+    def __init__(self, message: str, *, transient: bool = True, **about: _Unpack[_About]) -> None:
         super().__init__(message, **about)
         self.transient = transient
 
@@ -219,7 +233,7 @@ class ApiError(KhorosError):
         *,
         status_code: int | None = None,
         retry_after: float | None = None,
-        **about: Unpack[_About],
+        **about: _Unpack[_About],
     ) -> None:
         super().__init__(message, **about)
         self.status_code = status_code
@@ -285,9 +299,9 @@ class TargetError(DownloadError, OSError):
         self,
         message: str,
         *,
-        path: Path | None = None,
+        path: _Path | None = None,
         errno: int | None = None,
-        **about: Unpack[_About],
+        **about: _Unpack[_About],
     ) -> None:
         super().__init__(message, **about)
         self.path = path
@@ -319,7 +333,7 @@ class ExportFormatError(DownloadError, ValueError):
         *,
         row: int | None = None,
         offset: int | None = None,
-        **about: Unpack[_About],
+        **about: _Unpack[_About],
     ) -> None:
         super().__init__(message, **about)
         self.row = row

@@ -18,12 +18,18 @@ Example:
     ('Raw Conversations', '/reports/report/conversation')
 """
 
-from collections.abc import Iterable, Iterator, Mapping
-from enum import Enum
-from types import MappingProxyType
-from typing import Any, Literal
+# Their underscores keep these out of what Tab and editors offer after the module's name.
+from collections.abc import Iterable as _Iterable
+from collections.abc import Iterator as _Iterator
+from collections.abc import Mapping as _Mapping
+from enum import Enum as _Enum
+from types import MappingProxyType as _MappingProxyType
+from typing import Any as _Any
+from typing import Literal as _Literal
 
-from attrs import evolve, field, frozen
+from attrs import evolve as _evolve
+from attrs import field as _field
+from attrs import frozen as _frozen
 
 __all__ = [
     "API_PREFIX",
@@ -41,7 +47,7 @@ __all__ = [
 API_PREFIX = "/api/public"
 """The path under which every call of the API lives (tutorial, openapi)."""
 
-BASE_URLS: Mapping[str, str] = MappingProxyType(
+BASE_URLS: _Mapping[str, str] = _MappingProxyType(
     {
         "us": "https://analytics-api.app.lithium.com",  # tutorial, openapi
         "emea": "https://analytics-api-emea.app.lithium.com",  # tutorial
@@ -53,7 +59,7 @@ REQUESTS_PER_MINUTE = 20
 """The documented limit for the whole API (the vendor's page on rate limits)."""
 
 
-class Kind(Enum):
+class Kind(_Enum):
     """How a parameter's value is checked and written on the wire."""
 
     TEXT = "text"
@@ -67,7 +73,7 @@ class Kind(Enum):
     MILLISECONDS = "milliseconds"
 
 
-@frozen
+@_frozen
 class Parameter:
     """One argument of the API.
 
@@ -104,11 +110,11 @@ class Parameter:
         return "milliseconds" if self.kind in (Kind.EPOCH, Kind.MILLISECONDS) else ""
 
 
-TypeName = Literal["text", "integer", "float", "boolean", "date", "timestamp"]
+TypeName = _Literal["text", "integer", "float", "boolean", "date", "timestamp"]
 """The types that a column of a frame can have."""
 
 
-@frozen
+@_frozen
 class Metric:
     """One column that a source names.
 
@@ -126,11 +132,11 @@ class Metric:
     type: TypeName | None = None
 
 
-def _read_only(mapping: Mapping[str, str]) -> Mapping[str, str]:
-    return MappingProxyType(dict(mapping))
+def _read_only(mapping: _Mapping[str, str]) -> _Mapping[str, str]:
+    return _MappingProxyType(dict(mapping))
 
 
-@frozen(repr=False)
+@_frozen(repr=False)
 class Report:
     """One report of the API. A notebook shows its parameters and known columns.
 
@@ -155,7 +161,7 @@ class Report:
     required: tuple[str, ...] = ()
     folder: str = ""
     sends: str = "query"
-    other_verbs: Mapping[str, str] = field(factory=dict, converter=_read_only, hash=False)
+    other_verbs: _Mapping[str, str] = _field(factory=dict, converter=_read_only, hash=False)
     note: str = ""
 
     @property
@@ -255,7 +261,7 @@ ENABLE_BUSINESS_HOUR = Parameter(
     choices=("within", "outside"),
     sent_as=("true", "true"),
 )
-BUSINESS_HOUR_TYPE = evolve(ENABLE_BUSINESS_HOUR, wire="businessHourType", sent_as=("true", "false"))
+BUSINESS_HOUR_TYPE = _evolve(ENABLE_BUSINESS_HOUR, wire="businessHourType", sent_as=("true", "false"))
 PRIORITIES = Parameter(
     "priorities",
     "priorities",
@@ -267,7 +273,7 @@ SMART_VIEW_ID = Parameter("smart_view_id", "smartViewId", Kind.TEXT, "Only this 
 WORKQUEUE_IDS = Parameter("workqueue_ids", "workqueueIds", Kind.COMMA, "Only these work queues")
 TEAM_IDS = Parameter("team_ids", "teamIds", Kind.COMMA, "Only these teams")
 # The user report writes the same filter as a repeated teamId (openapi).
-TEAM_ID = evolve(TEAM_IDS, wire="teamId", kind=Kind.REPEATED)
+TEAM_ID = _evolve(TEAM_IDS, wire="teamId", kind=Kind.REPEATED)
 AGENT_ID = Parameter("agent_ids", "agentId", Kind.REPEATED, "Only these agents")
 INCLUDE_DISABLED = Parameter(
     "include_disabled",
@@ -453,20 +459,20 @@ _ROWS = (
 _SHOWN_COLUMNS = 4
 
 
-class Reports(Mapping[str, Report]):
+class Reports(_Mapping[str, Report]):
     """Reports by their names on the wire, in a fixed order. A notebook shows a table of them.
 
     Args:
         rows: The reports.
     """
 
-    def __init__(self, rows: Iterable[Report]) -> None:
+    def __init__(self, rows: _Iterable[Report]) -> None:
         self._rows = {row.name: row for row in rows}
 
     def __getitem__(self, name: str) -> Report:
         return self._rows[name]
 
-    def __iter__(self) -> Iterator[str]:
+    def __iter__(self) -> _Iterator[str]:
         return iter(self._rows)
 
     def __len__(self) -> int:
@@ -487,7 +493,7 @@ class Reports(Mapping[str, Report]):
 
         return as_html(self._table())
 
-    def _table(self) -> Any:
+    def _table(self) -> _Any:
         from ._tables import Table  # noqa: PLC0415 - as above
 
         standard = tuple(dict.fromkeys(row.name for row in _STANDARD if row not in (COMPANY_KEY, START, END)))

@@ -421,3 +421,8 @@ def _later(local: datetime, months: int, days: int) -> datetime:
     return local.replace(year=year, month=month + 1, day=min(local.day, monthrange(year, month + 1)[1])) + timedelta(
         days=days
     )
+
+
+def __dir__() -> list[str]:
+    """Return the public names alone: Tab shows them."""
+    return __all__

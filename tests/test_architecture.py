@@ -15,7 +15,7 @@ PACKAGE = Path(__file__).parent.parent / "khoros_analytics"
 DOCS = Path(__file__).parent.parent / "docs"
 
 # The ground floor: modules that every room may import. Each of them imports only those to its left.
-GROUND = ("errors", "_version", "_tables", "reports", "_secrecy", "_clock", "_checks", "times")
+GROUND = ("_tracebacks", "errors", "_version", "_tables", "reports", "_secrecy", "_clock", "_checks", "times")
 
 # Every room, and the rooms that it may import beside the ground floor.
 ROOMS = {
@@ -41,6 +41,7 @@ SANDBOX = (
     "_options",
     "_fault_queue",
     "_damage",
+    "_faults",
     "faults",
     "_hosts",
     "_server",

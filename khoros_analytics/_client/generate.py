@@ -37,6 +37,14 @@ Text: TypeAlias = str | int
 """One id: a text or a whole number."""
 Texts: TypeAlias = str | int | Iterable[str | int]
 """One id, or several."""
+
+
+class _Constants:
+    """Names that Tab offers, and nothing else."""
+
+    def __repr__(self) -> str:
+        return f"<{', '.join(name for name in vars(type(self)) if not name.startswith('_'))}>"
+
 '''
 
 BASE = '''
@@ -118,7 +126,7 @@ def metric_type(name: str, report: Any) -> str:
 
 def metric_constants(name: str, report: Any) -> str:
     whose = "all reports" if name == "CommonMetric" else f"the report {report.title}"
-    lines = [f'\n\nclass _{name}s:\n    """Metrics of {whose} that a source names."""\n']
+    lines = [f'\n\nclass _{name}s(_Constants):\n    """Metrics of {whose} that a source names."""\n']
     lines += [f"\n    {constant(metric.name)}: Final = {quoted(metric.name)}" for metric in report.metrics]
     return "".join(lines) + "\n"
 
@@ -129,13 +137,13 @@ def constant(name: str) -> str:
 
 
 def metrics_class(names: dict[str, str]) -> str:
-    lines = "".join(f"    {report}: Final = _{name}s\n" for report, name in names.items())
+    lines = "".join(f"    {report}: Final = _{name}s()\n" for report, name in names.items())
     return (
-        '\n\nclass Metrics:\n    """The metrics that some source names, as constants, report by report.\n\n'
+        '\n\nclass _Metrics(_Constants):\n    """The metrics that some source names, as constants, by report.\n\n'
         "    Each company has its own columns, and the vendor's full list is not public: any other metric may be\n"
         "    asked for by its text.\n\n"
         "    Example:\n        >>> Metrics.conversation.CONVERSATION_ID\n        'CONVERSATION_ID'\n"
-        f'    """\n\n{lines}'
+        f'    """\n\n{lines}\n\nMetrics: Final = _Metrics()\n'
     )
 
 
@@ -240,8 +248,8 @@ def public_imports(source: str) -> str:
         if isinstance(node, ast.Assign) and getattr(node.targets[0], "id", "") == "_HOMES"
     )
     lines = [f"    from {module} import {name} as {name}\n" for module, names in homes.items() for name in names]
-    before, _, rest = source.partition("if TYPE_CHECKING:\n")
-    return f"{before}if TYPE_CHECKING:\n{''.join(lines)}else:\n{rest.partition(f'else:{chr(10)}')[2]}"
+    before, condition, rest = source.partition("if _typing.TYPE_CHECKING:\n")
+    return f"{before}{condition}{''.join(lines)}else:\n{rest.partition(f'else:{chr(10)}')[2]}"
 
 
 def main(arguments: list[str]) -> int:

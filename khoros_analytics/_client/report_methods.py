@@ -16,6 +16,14 @@ Text: TypeAlias = str | int
 Texts: TypeAlias = str | int | Iterable[str | int]
 """One id, or several."""
 
+
+class _Constants:
+    """Names that Tab offers, and nothing else."""
+
+    def __repr__(self) -> str:
+        return f"<{', '.join(name for name in vars(type(self)) if not name.startswith('_'))}>"
+
+
 CommonMetric: TypeAlias = Literal[
     "TIME_ZONE",
     "Time Zone",
@@ -79,13 +87,13 @@ ResponseMetric: TypeAlias = Literal[
 ]
 
 
-class _CommonMetrics:
+class _CommonMetrics(_Constants):
     """Metrics of all reports that a source names."""
 
     TIME_ZONE: Final = "TIME_ZONE"
 
 
-class _ConversationMetrics:
+class _ConversationMetrics(_Constants):
     """Metrics of the report Raw Conversations that a source names."""
 
     CONVERSATION_ID: Final = "CONVERSATION_ID"
@@ -94,7 +102,7 @@ class _ConversationMetrics:
     TIME_ZONE: Final = "TIME_ZONE"
 
 
-class _RawAgentStatesMetrics:
+class _RawAgentStatesMetrics(_Constants):
     """Metrics of the report Agent State Export that a source names."""
 
     AGENT_NAME: Final = "agent_name"
@@ -103,7 +111,7 @@ class _RawAgentStatesMetrics:
     TIME_ZONE: Final = "TIME_ZONE"
 
 
-class _ResponseMetrics:
+class _ResponseMetrics(_Constants):
     """Metrics of the report Raw Response that a source names."""
 
     CONVERSATION_ID: Final = "conversation_id"
@@ -142,8 +150,8 @@ class _ResponseMetrics:
     TIME_ZONE: Final = "TIME_ZONE"
 
 
-class Metrics:
-    """The metrics that some source names, as constants, report by report.
+class _Metrics(_Constants):
+    """The metrics that some source names, as constants, by report.
 
     Each company has its own columns, and the vendor's full list is not public: any other metric may be
     asked for by its text.
@@ -153,20 +161,23 @@ class Metrics:
         'CONVERSATION_ID'
     """
 
-    author: Final = _CommonMetrics
-    combined: Final = _CommonMetrics
-    conversation: Final = _ConversationMetrics
-    conversation_actions: Final = _CommonMetrics
-    conversation_history_action: Final = _CommonMetrics
-    incoming_post: Final = _CommonMetrics
-    raw_agent_states: Final = _RawAgentStatesMetrics
-    raw_brand_posts: Final = _CommonMetrics
-    raw_expert_help: Final = _CommonMetrics
-    response: Final = _ResponseMetrics
-    response_approval: Final = _CommonMetrics
-    team_performance: Final = _CommonMetrics
-    team_performance_interval: Final = _CommonMetrics
-    user: Final = _CommonMetrics
+    author: Final = _CommonMetrics()
+    combined: Final = _CommonMetrics()
+    conversation: Final = _ConversationMetrics()
+    conversation_actions: Final = _CommonMetrics()
+    conversation_history_action: Final = _CommonMetrics()
+    incoming_post: Final = _CommonMetrics()
+    raw_agent_states: Final = _RawAgentStatesMetrics()
+    raw_brand_posts: Final = _CommonMetrics()
+    raw_expert_help: Final = _CommonMetrics()
+    response: Final = _ResponseMetrics()
+    response_approval: Final = _CommonMetrics()
+    team_performance: Final = _CommonMetrics()
+    team_performance_interval: Final = _CommonMetrics()
+    user: Final = _CommonMetrics()
+
+
+Metrics: Final = _Metrics()
 
 
 class ReportMethods(ABC):

@@ -9,7 +9,7 @@ rows' columns beyond the known metrics are made up, and so are the answers to a 
 """
 
 try:
-    import werkzeug  # noqa: F401 - asked for here, so that its absence is explained
+    import werkzeug as _werkzeug  # noqa: F401 - asked for here, so that its absence is explained
 except ImportError as _missing:
     raise ImportError(
         'The sandbox needs werkzeug: install it with  pip install "khoros_analytics[sandbox]"', name=_missing.name

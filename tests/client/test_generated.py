@@ -138,7 +138,7 @@ def test_passes_everything_on(name):
 @pytest.mark.parametrize("name", REPORTS)
 def test_metrics(name):
     """Known metrics are literals to type checkers and constants to Tab, named as on the wire."""
-    constants = vars(getattr(Metrics, name))
+    constants = vars(type(getattr(Metrics, name)))
     own = "".join(word.capitalize() for word in name.split("_")) + "Metric"
     alias = getattr(report_methods, own, report_methods.CommonMetric)
     for metric in REPORTS[name].metrics:
@@ -240,6 +240,41 @@ def test_completion_of_metrics(name):
     assert {metric.name.upper() for metric in REPORTS[name].metrics} <= offered
 
 
+MODULES = {
+    "khoros_analytics": "import khoros_analytics",
+    "faults": "from khoros_analytics.sandbox import faults",
+    "sandbox": "from khoros_analytics import sandbox",
+    "errors": "from khoros_analytics import errors",
+    "reports": "from khoros_analytics import reports",
+}
+SUBMODULES = {"errors", "reports", "sandbox", "times"}
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_completion_of_modules(name):
+    """Tab after a public module offers its public names, and nothing that it imports from elsewhere."""
+    scope = {}
+    exec(MODULES[name], scope)
+    module = scope[name]
+    public = set(module.__all__)
+    # The rows that the table of reports is made of are part of it.
+    own = {each for each in vars(module) if each.isupper()} if name == "reports" else set()
+    allowed = public | own | (SUBMODULES if name == "khoros_analytics" else set())
+    for offered in (completions(f"{MODULES[name]}\n{name}."), set(dir(module))):
+        assert public <= offered
+        assert {each for each in offered if not each.startswith("_")} <= allowed
+
+
+def test_completion_of_constants():
+    """Tab offers no method of classes after ``Metrics.``, only reports, and only metrics after those."""
+    assert {name for name in completions(f"{CLIENT}Metrics.") if not name.startswith("_")} == set(REPORTS)
+    offered = completions(f"{CLIENT}Metrics.conversation.")
+    assert {name for name in offered if not name.startswith("_")} == {
+        metric.name for metric in REPORTS["conversation"].metrics
+    }
+    assert repr(Metrics.conversation) == "<CONVERSATION_ID, STATUS, ASSIGNED_AGENT_DISPLAY_ID, TIME_ZONE>"
+
+
 # ---- type checkers
 
 CHECKERS = {
@@ -310,6 +345,15 @@ def test_mistakes(findings):
     accepted = {number: line for number, line in enumerate(MISTAKES, len(HEAD) + 1) if number not in lines}
     assert accepted == {}, said
     assert lines <= set(range(len(HEAD) + 1, len(HEAD) + len(MISTAKES) + 1)), said
+
+
+@pytest.mark.slow
+@pytest.mark.xdist_group("pyright")
+def test_types_are_complete(tmp_path):
+    """pyright knows the type of every public symbol, without guessing any."""
+    command = [*CHECKERS["pyright"], "--verifytypes", "khoros_analytics", "--ignoreexternal"]
+    said = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False).stdout
+    assert "Type completeness score: 100%" in said, said
 
 
 def test_typed_examples_are_complete():

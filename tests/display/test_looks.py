@@ -7,7 +7,7 @@ from html.parser import HTMLParser
 
 import pytest
 
-from khoros_analytics import Plan, Team, Teams, TimeZones
+from khoros_analytics import Client, ConfigurationError, ParameterError, Plan, Team, Teams, TimeZones
 from khoros_analytics._tables import MOST_ROWS, Table, as_html, as_text
 from khoros_analytics.reports import REPORTS
 from khoros_analytics.sandbox import faults
@@ -183,6 +183,40 @@ def test_reports_is_a_mapping():
         REPORTS["user"] = None
 
 
+# --- mistakes --------------------------------------------------------------------------------------------------------
+
+
+def wrong_call(client):
+    return client.start("conversaton", *DAY)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        wrong_call,
+        lambda client: client.author("yesterday", "today"),
+        lambda client: client.plan("user", *DAY, every="x", to="a"),
+        lambda client: client.author(*DAY).to_arrow(types={"A": "money"}),
+        lambda _client: Client(region="mars"),
+    ],
+    ids=["report", "moments", "plan", "types", "client"],
+)
+def test_a_mistake_of_the_caller_stands_alone(client, make):
+    """A notebook shows of a wrong argument the caller's own lines and the message, and no line of the library."""
+    with pytest.raises((ParameterError, ConfigurationError)) as caught:
+        make(client)
+    text = "\n".join(caught.value._render_traceback_())
+    assert set(re.findall(r'File ".*?(\w+/\w+\.py)"', text)) == {"display/test_looks.py"}
+    assert text.count("Traceback") == 1
+    assert str(caught.value) in text
+    assert ("wrong_call" in text) is (make is wrong_call)
+
+
+def test_a_mistake_that_no_line_led_to():
+    """An error that was never raised, or far from any line of the caller's, is shown as it is."""
+    assert ParameterError("no")._render_traceback_() == ["khoros_analytics.errors.ParameterError: no\n"]
+
+
 CELLS = {
     "client": """
         from khoros_analytics import Client
@@ -210,7 +244,12 @@ CELLS = {
 @pytest.mark.slow
 def test_in_a_notebook(run_notebook):
     """In a notebook that runs without a browser each value is a table, beside its text; no secret is kept."""
-    cells = run_notebook(CELLS)
+    wrong = "def ask():\n    client.plan('user', '2019-02-01', '2019-02-03', every='never', to='users')\nask()"
+    cells = run_notebook({**CELLS, "wrong": wrong})
+    mistake = re.sub(r"\x1b\[[\d;]*m", "", "\n".join(cells.pop("wrong").outputs[0].traceback))
+    assert len(mistake.splitlines()) < 16, mistake
+    assert "khoros_analytics/" not in mistake
+    assert "every: 'never' is not a length of windows" in mistake
     for name, cell in cells.items():
         assert cell.error() == "", cell.outputs
         [table], [text] = cell.cards(), cell.texts()

@@ -20,8 +20,8 @@ from werkzeug.wrappers import Request
 from ...reports import API_PREFIX, REPORTS, Report
 from .._data.lookups import TEAMS, TIMEZONES
 from .._fault_queue import Phase
+from .._faults import JobState
 from .._wire.answers import JSON, PLAIN, Answer, bad_request, envelope, refusal
-from ..faults import JobState
 from .checks import collect, find_problem, too_many_buckets
 from .exports import Export, Job
 from .host import Call, Host, World, not_allowed

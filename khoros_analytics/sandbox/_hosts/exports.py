@@ -15,8 +15,8 @@ from ...reports import Report
 from .._data.body import Body
 from .._data.export_spec import ExportSpec
 from .._fault_queue import Fault
+from .._faults import JobFails, JobNeverEnds
 from .._options import Options
-from ..faults import JobFails, JobNeverEnds
 from .checks import Arguments
 
 __all__ = ["Export", "Exports", "Job", "Stage"]

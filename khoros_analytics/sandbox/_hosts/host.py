@@ -8,10 +8,10 @@ from attrs import evolve, frozen
 from werkzeug.wrappers import Request
 
 from .._fault_queue import Fault, Faults, Phase
+from .._faults import Delay, Fate, Instead, Reset
 from .._options import Options
 from .._wire.answers import Answer, refusal
 from .._wire.connection import CLEAN, Spoil
-from ..faults import Delay, Fate, Instead, Reset
 from .bodies import Problem, body_pairs
 from .exports import Exports
 from .links import Links, Origins
