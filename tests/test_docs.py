@@ -142,6 +142,16 @@ def test_readme_opens_with_a_program() -> None:
     assert ">>>" not in text
 
 
+def test_links_of_readme() -> None:
+    """README is read as plain text: its links lead to pages that say something before they are built."""
+    pages = re.findall(r"<(docs/[\w./]+)>`_", (ROOT / "README.rst").read_text(encoding="utf-8"))
+    assert pages
+    for page in pages:
+        text = (ROOT / page).read_text(encoding="utf-8")
+        directives = re.findall(r"^\.\. (?:auto\w+|report-table|toctree)::", text, re.MULTILINE)
+        assert len(text) > 1000 * len(directives), page
+
+
 @pytest.mark.parametrize("example", docstring_examples(), ids=lambda example: example.name)
 def test_examples_of_a_docstring(example: doctest.DocTest, sandbox: Sandbox) -> None:
     """A docstring's example runs where ``client`` is a client, and shows what really comes out."""
