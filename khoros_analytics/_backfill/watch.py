@@ -5,7 +5,7 @@ from contextlib import contextmanager
 
 from .._clock import Clock
 from .._display.live import shown
-from .._display.snapshot import Fact, Outcome, Snapshot, bytes_in_words, time_in_words
+from .._display.snapshot import Fact, Outcome, Snapshot, bytes_in_words, error_in_words, time_in_words
 from ..errors import JobTimeoutError
 from .driver import Backfill
 from .result import BackfillProgress, BackfillResult
@@ -64,11 +64,12 @@ class Watch:
     def ended(self, error: BaseException | None) -> Snapshot:
         """Return how it ended."""
         if error is not None:
-            why = "interrupted" if isinstance(error, KeyboardInterrupt) else f"{type(error).__name__}: {error}"
             counts = _counts(self.backfill.progress()) if self.backfill else ()
             facts = (*counts, self._elapsed(), Fact("dataset", self._to))
             outcome: Outcome = "stopped" if isinstance(error, KeyboardInterrupt | JobTimeoutError) else "failed"
-            return Snapshot(title=self._title, state=why, facts=facts, outcome=outcome, advice=_SAME_CALL)
+            return Snapshot(
+                title=self._title, state=error_in_words(error), facts=facts, outcome=outcome, advice=_SAME_CALL
+            )
         return self._succeeded()
 
     def _succeeded(self) -> Snapshot:

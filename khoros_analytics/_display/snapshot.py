@@ -5,7 +5,7 @@ from typing import Literal
 
 from attrs import field, frozen
 
-__all__ = ["Fact", "Outcome", "Snapshot", "bytes_in_words", "one_line", "time_in_words"]
+__all__ = ["Fact", "Outcome", "Snapshot", "bytes_in_words", "error_in_words", "one_line", "time_in_words"]
 
 _LONGEST = 400  # how many characters of one text are shown
 
@@ -56,6 +56,15 @@ class Snapshot:
     outcome: Outcome = ""
     advice: str = ""
     code: str = ""
+
+
+def error_in_words(error: BaseException, subject: str = "") -> str:
+    """Return what ended a wait: the first line of its message, which says the rest, without what it is about."""
+    if isinstance(error, KeyboardInterrupt):
+        return "interrupted"
+    first = str(error).partition("\n")[0]
+    words = first.replace(subject, "").lstrip(":, ") if subject else first
+    return ": ".join(filter(None, (type(error).__name__, words)))
 
 
 def time_in_words(seconds: float) -> str:

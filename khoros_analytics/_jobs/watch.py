@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from .._display.live import shown
-from .._display.snapshot import Fact, Snapshot, bytes_in_words, time_in_words
+from .._display.snapshot import Fact, Snapshot, bytes_in_words, error_in_words, time_in_words
 from .._storage.partial import PartialFile
 from ..errors import JobTimeoutError
 from .explain import has_ended, keeps
@@ -98,7 +98,7 @@ class Watch:
         stopped = isinstance(error, KeyboardInterrupt | JobTimeoutError)
         return Snapshot(
             title=self._title(),
-            state=self._why(error),
+            state=self._remote.transport.redact(error_in_words(error, self._remote.subject)),
             facts=(*self._arrived(self.part), self._elapsed(), *self._about()),
             outcome="stopped" if stopped else "failed",
             advice=f"The export: {gone or keeps(self._remote)}." + ("" if gone else " Go on with it:"),
@@ -112,12 +112,6 @@ class Watch:
             words = f"{name}, {bytes_in_words(size)}"
             state, facts = "downloaded", (Fact("file", words, words), *facts)
         return Snapshot(title=self._title(), state=state, facts=facts, outcome="done")
-
-    def _why(self, error: BaseException) -> str:
-        if isinstance(error, KeyboardInterrupt):
-            return "interrupted"
-        words = str(error).replace(self._remote.subject, "").lstrip(":, ")
-        return f"{type(error).__name__}: {self._remote.transport.redact(words)}"
 
 
 @contextmanager

@@ -5,7 +5,7 @@ from contextlib import AbstractContextManager
 
 from .._clock import Clock
 from .._display.live import shown
-from .._display.snapshot import Fact, Snapshot, time_in_words
+from .._display.snapshot import Fact, Snapshot, error_in_words, time_in_words
 from .._http.history import History, Pause
 from .._http.quota import Room
 from .._http.transport import Transport
@@ -60,14 +60,11 @@ class _Call:
         facts = (self._elapsed(),)
         if error is None:
             return Snapshot(title=self._subject, state="answered", facts=facts, outcome="done")
-        if isinstance(error, KeyboardInterrupt):
-            return Snapshot(title=self._subject, state="interrupted", facts=facts, outcome="stopped")
-        words = str(error).replace(self._subject, "").lstrip(":, ")
         return Snapshot(
             title=self._subject,
-            state=f"{type(error).__name__}: {self._transport.redact(words)}",
+            state=self._transport.redact(error_in_words(error, self._subject)),
             facts=facts,
-            outcome="stopped" if isinstance(error, JobTimeoutError) else "failed",
+            outcome="stopped" if isinstance(error, KeyboardInterrupt | JobTimeoutError) else "failed",
         )
 
     def _elapsed(self) -> Fact:

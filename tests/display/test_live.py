@@ -8,7 +8,7 @@ import pytest
 from khoros_analytics import Client, ConfigurationError
 from khoros_analytics._display import live, screens
 from khoros_analytics._display.live import shown
-from khoros_analytics._display.snapshot import Snapshot, bytes_in_words, one_line, time_in_words
+from khoros_analytics._display.snapshot import Snapshot, bytes_in_words, error_in_words, one_line, time_in_words
 
 
 def end(error):
@@ -113,8 +113,9 @@ def test_long_block(look_on):
 def test_nobody_looks(monkeypatch):
     """Where nobody looks there is no thread, and nothing is asked."""
     monkeypatch.setattr(screens.sys, "stderr", None)
+    before = set(threading.enumerate())
     with shown(None, lambda: pytest.fail("looked"), lambda _: pytest.fail("looked")):
-        assert not [thread for thread in threading.enumerate() if thread.name == "khoros_analytics progress"]
+        assert set(threading.enumerate()) <= before
 
 
 @pytest.mark.parametrize("wrong", ["yes", 1, 0.5])
@@ -156,3 +157,16 @@ def test_bytes_in_words(count, words):
 def test_one_line(text, shown):
     """Texts of servers and names of files cannot move the cursor, change colours, or break what writes them."""
     assert one_line(text) == shown
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (KeyboardInterrupt("job 1 goes on"), "interrupted"),
+        (ValueError("job 1: broken\nWhat to do: mend it"), "ValueError: broken"),
+        (LookupError(), "LookupError"),
+    ],
+)
+def test_error_in_words(error, words):
+    """What ended a wait is said in one line: the message that is raised says the rest."""
+    assert error_in_words(error, "job 1") == words
