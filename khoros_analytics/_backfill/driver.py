@@ -181,7 +181,7 @@ class Backfill:
         closed = max(self._not_before - now, room.seconds)
         if closed > 0:
             return None, min(closed, self._scheduler.pause)
-        return self._scheduler.next(now, room.spare), self._scheduler.pause
+        return self._scheduler.next(now, room.spare, room.left), self._scheduler.pause
 
     def _do(self, action: Action) -> None:
         window = self._windows[action.key]

@@ -19,6 +19,8 @@ _FEW, _MANY, _EASE = (
     3.0,
 )  # the probability that a poll needs while the quota is nearly used up, and while it is unused
 _REST, _SHORTEST_REST, _LONGEST_REST = 0.02, 0.02, 1.0  # how soon to decide again, of an export's time and in seconds
+_MINUTE, _SHARE = 60.0, 0.5  # so much of what is left of the quota may go into polls that nothing else calls for
+_OFTEN = 0.1  # such a poll comes no sooner than this part of an export's age after the last one
 _REMEMBERED = 50
 _FIRST_GUESS = (math.log(60.0), 1.0)  # mean and deviation of the logarithm of seconds, while nothing is known
 _WEIGHT = 3.0  # how many durations the first guess is worth
@@ -115,10 +117,10 @@ class Scheduler:
 
     # --- what to do ------------------------------------------------------------------------------------------------
 
-    def next(self, now: float, spare: float) -> Action | None:
+    def next(self, now: float, spare: float, left: int = 0) -> Action | None:
         """Return what to do with the next request, or None to wait a moment.
 
-        ``spare`` is the part of the quota that is free, from 0 to 1.
+        ``spare`` is the part of the quota that is free, from 0 to 1, and ``left`` how many requests that are.
         """
         if self._ready:
             return Action("fetch", self._ready.popleft())
@@ -129,7 +131,15 @@ class Scheduler:
             return Action("start", self._pending.popleft())
         if key and probability >= max(_MANY, _FEW - _EASE * spare):
             return Action("poll", key)
+        if self._active and (overdue := self._long_unseen(now, left)):
+            return Action("poll", overdue)
         return None
+
+    def _long_unseen(self, now: float, left: int) -> str:
+        """Return an export that can be polled with requests that nobody needs, whatever is known of durations."""
+        pause = _MINUTE * len(self._active) / (_SHARE * left) if left else math.inf
+        key, export = max(self._active.items(), key=lambda item: (now - item[1].seen) / (now - item[1].started + 1e-9))
+        return key if now - export.seen >= max(pause, _OFTEN * (now - export.started)) else ""
 
     @property
     def pause(self) -> float:

@@ -57,6 +57,20 @@ def test_an_unused_quota_is_spent_on_early_polls(spare, polls):
     assert bool(scheduler.next(60.0, spare)) is polls
 
 
+@pytest.mark.parametrize(("left", "polled"), [(10**6, 0.02), (20, 7.0), (0, None)])
+def test_requests_that_nobody_needs_become_polls(left, polled):
+    """However long exports seem to take, one that runs is polled as often as the free part of the quota allows."""
+    scheduler = Scheduler(1, [3000.0] * 20)
+    running(scheduler, "a")
+    moments = [each / 50 for each in range(1, 501)]
+    assert next((now for now in moments if scheduler.next(now, 0.5, left)), None) == (
+        polled and pytest.approx(polled, abs=1.1)
+    )
+    scheduler.running("a", 100.0)
+    assert scheduler.next(105.0, 0.5, 10**6) is None  # a tenth of its age later, not sooner
+    assert scheduler.next(112.0, 0.5, 10**6) == Action("poll", "a")
+
+
 def test_the_likeliest_is_polled():
     """Of two exports the one that is likelier to be done is polled: the older one, or the one not polled for longer."""
     scheduler = Scheduler(max_active=2)

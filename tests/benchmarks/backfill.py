@@ -10,8 +10,9 @@ import json
 import math
 import random
 import statistics
+import subprocess
+import sys
 import tempfile
-import threading
 import time
 from collections import deque
 from collections.abc import Callable
@@ -58,6 +59,9 @@ class Quota:
 
     def spare(self, now: float) -> float:
         return max(0.0, 1 - len(self.taken) / self._now_allowed(now))
+
+    def left(self, now: float) -> int:
+        return max(0, self._now_allowed(now) - len(self.taken))
 
     def take(self, now: float) -> None:
         self.taken.append(now)
@@ -118,7 +122,7 @@ class Fixed:
 
     def refused(self, _now: float) -> None: ...
 
-    def next(self, now: float, _spare: float) -> Action | None:
+    def next(self, now: float, _spare: float, _left: int) -> Action | None:
         if self._ready:
             return Action("fetch", self._ready.popleft())
         due = min(((moment, key) for key, moment in self._next_poll.items()), default=(math.inf, ""))
@@ -131,9 +135,10 @@ class Fixed:
 
 @frozen
 class Outcome:
-    """What a simulated run came to, in steady state."""
+    """What a simulated run came to: in steady state, and from its first to its last window."""
 
     exports_an_hour: float
+    overall: float
     requests_an_export: float
     most_in_a_minute: int
 
@@ -144,7 +149,7 @@ def simulate(policy: Scheduler | Fixed, server: Server, exports: int = EXPORTS) 
         policy.add(str(number))
     while not policy.over:
         room = quota.room_at(now)
-        action = policy.next(now, quota.spare(now)) if room <= now else None
+        action = policy.next(now, quota.spare(now), quota.left(now)) if room <= now else None
         if action is None:
             now = room if room > now else now + policy.pause
             continue
@@ -169,12 +174,13 @@ def summary(quota: Quota, landed: list[float]) -> Outcome:
     requests = sum(EDGE <= moment <= end for moment in quota.all)
     most = max(sum(moment <= other < moment + MINUTE for other in quota.all[place : place + 40])
                for place, moment in enumerate(quota.all))  # fmt: skip
-    return Outcome(steady / (end - EDGE) * HOUR, requests / steady, most)
+    return Outcome(steady / (end - EDGE) * HOUR, len(landed) / landed[-1] * HOUR, requests / steady, most)
 
 
 def mean(outcomes: list[Outcome]) -> Outcome:
     return Outcome(
         statistics.fmean(each.exports_an_hour for each in outcomes),
+        statistics.fmean(each.overall for each in outcomes),
         statistics.fmean(each.requests_an_export for each in outcomes),
         max(each.most_in_a_minute for each in outcomes),
     )
@@ -209,23 +215,31 @@ def simulations() -> list[Figure]:
         name = "unlimited" if slots is None else f"{slots} at once, {'refusing' if refuses else 'queueing'}"
         found = {way: outcome(way, make, slots, refuses=refuses) for way, make in ways(slots).items()}
         for way, each in found.items():
-            rows.append((f"{name}: {way}", f"{each.exports_an_hour:.0f}", f"{each.requests_an_export:.2f}"))
+            rows.append(
+                (
+                    f"{name}: {way}",
+                    f"{each.exports_an_hour:.1f}",
+                    f"{each.overall:.1f}",
+                    f"{each.requests_an_export:.2f}",
+                )
+            )
         ours = found["the scheduler"]
         most = max(most, ours.most_in_a_minute)
         if slots is None:
             figures.append(at_most("unlimited: requests an export", ours.requests_an_export, 3.2))
             figures.append(at_least("unlimited: exports an hour", ours.exports_an_hour, 0.95 * 400))
         else:
-            best = max(each.exports_an_hour for way, each in found.items() if way[0].isdigit())
-            share = ours.exports_an_hour / best
+            # Of whole runs: once a policy keeps a queueing server full, steady states differ by chance alone.
+            best = max(each.overall for way, each in found.items() if way[0].isdigit())
+            share = ours.overall / best
             figures.append(at_least(f"{name}: exports an hour, against the best fixed policy", share, 1.0))
-    print_table("Simulated", ("", "exports an hour", "requests an export"), rows)
+    print_table("Simulated", ("", "exports an hour", "of the whole run", "requests an export"), rows)
     return [*figures, at_most("requests in any minute", most, 20)]
 
 
 def makespan() -> list[Figure]:
     """Real sockets and the real clock, without a quota: 365 windows, ten at once against eight slots of the server."""
-    slots, seconds, count = 8, 0.4, 365
+    slots, seconds, count = 8, 1.0, 365
     begun: list[float] = []
 
     def takes() -> float:
@@ -235,24 +249,19 @@ def makespan() -> list[Figure]:
         begun.append(begins)
         return begins + seconds - now
 
-    threads = []
-    with (
-        tempfile.TemporaryDirectory() as folder,
-        Sandbox(clock=Clock(), polls=None, seconds=takes) as sandbox,
-        Client(**{**sandbox.settings, "requests_per_minute": 10**6}) as client,
-    ):
-        before = threading.active_count()
-        began = time.monotonic()
-        result = client.backfill(
-            "conversation", "2018-01-01", "2019-01-01", every="1 day", to=Path(folder) / "data", max_active=10,
-            on_update=lambda _: threads.append(threading.active_count() - before + 1),
-        )  # fmt: skip
-        took = time.monotonic() - began
-    ideal = count / slots * seconds
+    with tempfile.TemporaryDirectory() as folder, Sandbox(clock=Clock(), polls=None, seconds=takes) as sandbox:
+        settings = {name: value for name, value in sandbox.settings.items() if name != "clock"}
+        command = [sys.executable, str(Path(__file__).with_name("_land.py")), json.dumps(settings), f"{folder}/data"]
+        done = json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout)
+    ideal = math.ceil(count / slots) * seconds
+    headings = ("", "seconds", "of the processor", "ideal", "requests")
+    numbers = (f"{done['seconds']:.1f}", f"{done['processor']:.1f}", f"{ideal:.1f}", done["requests"])
+    print_table("365 windows against eight slots", headings, [("", *numbers)])
     return [
-        exactly("windows that landed", len(result.landed), count),
-        at_most("makespan against the ideal", took / ideal, 1.05),
-        at_most("threads", max(threads), 8),
+        exactly("windows that landed", done["landed"], count),
+        at_most("makespan against the ideal", done["seconds"] / ideal, 1.05),
+        at_most("threads", done["threads"], 8),
+        at_most("memory above the import", done["bytes"] / 1e6, 60, " MB"),
     ]
 
 
