@@ -96,7 +96,7 @@ def _written(window: WindowFile, export: ExportFile, folder: Path) -> tuple[Path
     if identity.save_as != "parquet":
         return export.path, count_rows(export), None
     target = folder / "window.parquet"
-    converted = convert(export, target, identity.schema)
+    converted = convert(export, target, identity.schema, export.zone)
     return target, converted.rows, converted.schema
 
 

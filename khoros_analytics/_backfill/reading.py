@@ -1,19 +1,22 @@
 """A dataset that is there: what it holds, its rows, and the end of those that are too old."""
 
 import os
-from collections.abc import Mapping
+import shutil
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 from attrs import frozen
 
 from .._checks import checked
-from .._frames.dataset import open_files
+from .._frames.dataset import open_files, read_texts
 from .._storage.folder import LocalFolder, open_folder
 from .._storage.lease import hold_lease
 from ..errors import TargetError
 from ..times import Moment, Window, parse_moment
 from .dataset import LEASE, DatasetFiles
+from .placing import temporary_folder
 from .records import Line
 
 if TYPE_CHECKING:
@@ -71,7 +74,7 @@ class Dataset:
         return tuple(self._landed(line) for line in lines)
 
     def read(self, start: Moment | None = None, end: Moment | None = None) -> "ds.Dataset":
-        """Open its rows for Arrow; nothing is read yet.
+        """Open its rows for Arrow; of Parquet nothing is read yet. CSV and JSON are read into memory, all columns text.
 
         Args:
             start: Only windows that end later than this; all when not given. A moment without a zone is read in the
@@ -88,14 +91,30 @@ class Dataset:
         """
         first, last = self._moment("start", start), self._moment("end", end)
         folder, files = self._files.folder, self._files
-        names = [
-            files.file_of(line.key)
+        keys = [
+            line.key
             for line in sorted(files.contents().lines.values(), key=lambda line: line.start_ms)
             if line.sha256 and (first is None or line.end_ms > first) and (last is None or line.start_ms < last)
         ]
-        paths = [str(folder.path(name)) for name in names]
+        if files.identity.save_as != "parquet":
+            return read_texts(self._on_this_machine(keys))
+        paths = [str(folder.path(files.file_of(key))) for key in keys]
         system = None if isinstance(folder, LocalFolder) else folder.system
-        return open_files(paths, system, str(folder.root), files.identity.save_as)
+        return open_files(paths, system, str(folder.root))
+
+    def _on_this_machine(self, keys: Iterable[str]) -> Iterator[tuple[str, Path]]:
+        """Yield the windows with the paths of their files, or of copies that last until the next one."""
+        folder = self._files.folder
+        for key in keys:
+            name = self._files.file_of(key)
+            if isinstance(folder, LocalFolder):
+                yield key, folder.path(name)
+                continue
+            with temporary_folder() as here, folder.open(name) as file:
+                copy = here / name.rpartition("/")[2]
+                with copy.open("wb") as target:
+                    shutil.copyfileobj(file, target, 1 << 20)
+                yield key, copy
 
     def forget(self, before: Moment) -> tuple[LandedWindow, ...]:
         """Remove the windows that were over by a moment, with all that the dataset says of them.
@@ -158,7 +177,9 @@ def read_dataset(
     *,
     storage_options: Mapping[str, Any] | None = None,
 ) -> "ds.Dataset":
-    """Open the rows of a backfill's dataset for Arrow; nothing is read yet.
+    """Open the rows of a backfill's dataset for Arrow.
+
+    Of Parquet nothing is read yet. Datasets of CSV and JSON are read into memory, all columns text.
 
     Args:
         path: Its folder, or a URL that fsspec knows.

@@ -75,7 +75,7 @@ class Tally:
             empty=tuple(sorted(self.empty)),
             skipped=tuple(self.skipped),
             failed=tuple(self.failed),
-            widened=tuple(self.widened),
+            widened=tuple(sorted(self.widened)),
             rows=self._rows,
             bytes=self._bytes,
             requests=self._requests,

@@ -1,6 +1,6 @@
 """Parquet files of a dataset: a column has a type only where the export's own text can be made of its values again."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
@@ -61,8 +61,8 @@ def convert(file: ExportFile, target: Path, schema: str | None, zone: str | None
     """
     require("arrow")
     kept = _Kept(file)
-    rows, found = _look_at_all(kept.tables(), file.hints, zone)
     known = load_columns(schema) if schema else ()
+    rows, found = _look_at_all(kept.tables(), _Known(file.hints, zone, dict(known)))
     columns = join_columns(known, found)
     with _writer(target, columns) as writer:
         for table in kept.tables():
@@ -105,27 +105,46 @@ class _Kept:
         self._tables = kept
 
 
-def _look_at_all(tables: "Iterable[pa.Table]", hints: SchemaHints, zone: str | None) -> tuple[int, Columns]:
-    """Return how many rows there are, and the narrowest form of each column."""
+@frozen
+class _Known:
+    """What is known of an export's columns before it is read.
+
+    Attributes:
+        hints: Which types they should have.
+        zone: The IANA zone in which its moments are written; None where nobody knows.
+        forms: How they are written in the dataset so far.
+    """
+
+    hints: SchemaHints
+    zone: str | None
+    forms: Mapping[str, Form]
+
+    def candidates(self, name: str, values: "pa.ChunkedArray") -> list[Form]:
+        """Return the forms that a column may have: that of the dataset, then the narrowest first."""
+        forms = candidates(values.drop_null().slice(0, 1).to_pylist(), self.zone)
+        known = self.forms.get(name, NOTHING)
+        return forms if known in (NOTHING, TEXT) else [known, *(form for form in forms if form != known)]
+
+
+def _look_at_all(tables: "Iterable[pa.Table]", known: _Known) -> tuple[int, Columns]:
+    """Return how many rows there are, and the form of each column: the known one where it fits, else the narrowest."""
     rows = 0
     left: dict[str, list[Form] | None] = {}
     for table in tables:
         rows += table.num_rows
         for name in table.column_names:
-            left[name] = _narrowed(left.get(name), table[name], name, hints, zone)
+            left[name] = _narrowed(left.get(name), table[name], name, known)
     return rows, tuple((name, _narrowest(forms)) for name, forms in left.items())
 
 
-def _narrowed(
-    forms: list[Form] | None, values: "pa.ChunkedArray", name: str, hints: SchemaHints, zone: str | None
-) -> list[Form] | None:
+def _narrowed(forms: list[Form] | None, values: "pa.ChunkedArray", name: str, known: _Known) -> list[Form] | None:
     """Return which forms are left for a column; None while it has had no value."""
     if forms == [TEXT] or values.null_count == len(values):
         return forms
-    if hints.stays_text(name) or hints.defaults.get(name) == "text":
+    if known.hints.stays_text(name) or known.hints.defaults.get(name) == "text":
         return [TEXT]
     if forms is None:
-        forms = candidates(values.drop_null().slice(0, 1).to_pylist(), zone)
+        forms = known.candidates(name, values)
     return [form for form in forms if parse(values, form) is not None] or [TEXT]
 
 
