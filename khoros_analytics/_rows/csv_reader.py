@@ -84,10 +84,12 @@ def csv_rows(source: ExportSource) -> Iterator[dict[str, str | None]]:
         yield row
 
 
-def has_width(line: bytes, header: Header) -> bool:
-    """Return whether a line is a row by itself, with as many fields as the header."""
+def has_width(lines: list[bytes], header: Header) -> bool:
+    """Return whether these lines together are one row with as many fields as the header."""
+    following = enumerate(lines[1:])
     with suppress(_UnfinishedError, _BrokenError, UnicodeDecodeError):
-        return len(_quoted(line.decode(), enumerate([]), header.delimiter)) == len(header.names)
+        record = _quoted(lines[0].decode(), following, header.delimiter)
+        return len(record) == len(header.names) and next(following, None) is None
     return False
 
 

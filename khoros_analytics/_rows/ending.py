@@ -138,11 +138,20 @@ def _lines_end(source: ExportSource, head: bytes, path: Path) -> bool:
         tail = (tail[-_TAIL_SIZE:] + chunk)[-_TAIL_SIZE:]
     if not (tail or head).endswith(_LINE_ENDS):
         return False
-    line = tail.rstrip(b"\r\n")
-    line = line[max(line.rfind(end) for end in _LINE_ENDS) + 1 :]
-    if quotes % 2 == 0 and (not line or has_width(line, header)):
+    row = _last_row(tail.rstrip(b"\r\n"))
+    if quotes % 2 == 0 and (not row or has_width(row, header)):
         return True
     return quotes > 0 and _reads_whole(path)
+
+
+def _last_row(tail: bytes) -> list[bytes]:
+    """Return the lines of the last row: as many as have an even number of quotes, since a row ends outside of them."""
+    lines, quotes = tail.splitlines(keepends=True), 0
+    for number in reversed(range(len(lines))):
+        quotes += lines[number].count(b'"')
+        if quotes % 2 == 0:
+            return lines[number:]
+    return lines
 
 
 def _reads_whole(path: Path) -> bool:

@@ -1,5 +1,6 @@
 """Whether a JSON file of which nothing else announces the end is whole: by its brackets, wherever it was cut."""
 
+import csv
 import io
 import json
 
@@ -67,3 +68,31 @@ def test_most_is_not_looked_at_closely(size, monkeypatch):
     assert sum(taken) < 1000
     assert looks_closed(content.replace(b"50000,", b"[50000],"), size, 100)
     assert not looks_closed(content.replace(b"50000,", b"[50000,"), size, 100)
+
+
+CELLS = st.lists(st.sampled_from(["a", ",", '"', "\n", "\r\n", "\r", "ü", ""]), max_size=4).map("".join)
+
+
+def ending_of_csv(content, tmp_path_factory):
+    path = tmp_path_factory.mktemp("csv") / "file.csv"
+    path.write_bytes(content)
+    return ending.ending_of(path, "csv")
+
+
+@given(st.lists(st.tuples(CELLS, CELLS, CELLS), min_size=1, max_size=3))
+def test_a_last_row_in_quotes(tmp_path_factory, rows):
+    """A CSV file that ends with a row ends where it may, and none of it is read again, whatever its quotes hold."""
+    text = io.StringIO()
+    csv.writer(text, quoting=csv.QUOTE_ALL).writerows([("A", "B", "C"), *rows])
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ending, "_reads_whole", None)
+        assert ending_of_csv(text.getvalue().encode(), tmp_path_factory) == "possible"
+
+
+@pytest.mark.parametrize("cut", range(1, 20))
+def test_a_last_row_that_is_cut(tmp_path_factory, cut):
+    """One that is cut within its quotes, or behind a line end in them, is open."""
+    row = b'2,"x\ny\r\n""z\n",3\r\n'
+    whole = cut >= len(row) - 1  # a CR alone ends a line, too
+    assert ending_of_csv(b'A,B,C\r\n1,"a\nb",c\r\n' + row[:cut], tmp_path_factory) == ("possible" if whole else "open")
