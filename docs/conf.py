@@ -15,6 +15,7 @@ project_copyright = f"2026, {author}"
 release = version = installed_version(project)
 
 extensions = [
+    "readable_signatures",
     "report_table",
     "rooms_picture",
     "wait_card",

@@ -181,21 +181,21 @@ class KhorosError(Exception):
         return (type(self), (str(self),), {**self.__dict__, "job": None})
 
 
-class _CallerError(KhorosError, ValueError):
-    """What the caller's own line shows best: a notebook shows that one, and none of this library's."""
+def _callers_lines(error: BaseException) -> list[str]:
+    """Return what a notebook shows of a mistake that the caller's own line explains best."""
+    from ._tracebacks import callers_lines  # noqa: PLC0415 - only a notebook asks for it
 
-    def _render_traceback_(self) -> list[str]:
-        """Return the lines that a notebook shows."""
-        from ._tracebacks import callers_lines  # noqa: PLC0415 - only a notebook asks for it
-
-        return callers_lines(self)
+    return callers_lines(error)
 
 
-class ConfigurationError(_CallerError):
+class ConfigurationError(KhorosError, ValueError):
     """The client cannot work with what it was given: a missing credential, an unusable URL or limit."""
 
+    def _render_traceback_(self) -> list[str]:
+        return _callers_lines(self)
 
-class ParameterError(_CallerError):
+
+class ParameterError(KhorosError, ValueError):
     """One or more arguments of a call are wrong. Nothing was sent.
 
     Attributes:
@@ -205,6 +205,9 @@ class ParameterError(_CallerError):
     def __init__(self, message: str, *, problems: tuple[str, ...] = (), **about: _Unpack[_About]) -> None:
         super().__init__(message, **about)
         self.problems: tuple[str, ...] = problems or (message,)
+
+    def _render_traceback_(self) -> list[str]:
+        return _callers_lines(self)
 
 
 class TransportError(KhorosError, ConnectionError):

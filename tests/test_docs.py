@@ -4,6 +4,7 @@ import ast
 import codeop
 import doctest
 import importlib
+import inspect
 import io
 import pkgutil
 import re
@@ -20,8 +21,9 @@ from sybil import Example, Sybil
 from sybil.parsers.rest import CodeBlockParser, DocTestParser, PythonCodeBlockParser
 
 import khoros_analytics
-from khoros_analytics import Client
-from khoros_analytics.sandbox import Sandbox
+from khoros_analytics import Client, errors, reports
+from khoros_analytics import sandbox as sandbox_module
+from khoros_analytics.sandbox import Sandbox, faults
 
 ROOT = Path(__file__).parent.parent
 RST_PAGES = [ROOT / "README.rst", *sorted((ROOT / "docs").glob("*.rst"))]
@@ -165,8 +167,46 @@ def test_examples_of_a_docstring(example: doctest.DocTest, sandbox: Sandbox) -> 
 def test_reference_names_everything_public() -> None:
     """The reference describes every name that can be imported from the package."""
     reference = (ROOT / "docs/api.rst").read_text(encoding="utf-8")
-    described = re.findall(r"^\.\. auto\w+:: (?:khoros_analytics\.)?(\w+)$", reference, re.MULTILINE)
+    described = re.findall(r"^\.\. auto\w+:: (?:khoros_analytics\.)?(\w+)(?:\(\))?$", reference, re.MULTILINE)
     assert set(khoros_analytics.__all__) <= set(described)
+
+
+def public_members() -> dict[str, object]:
+    """Return everything public by its name: of the package and its public modules, and the members of their classes."""
+    modules = (khoros_analytics, errors, reports, sandbox_module, faults)
+    names = {f"{module.__name__}.{name}": getattr(module, name) for module in modules for name in module.__all__}
+    classes = {name: found for name, found in names.items() if inspect.isclass(found)}
+    members = {
+        f"{name}.{member}": inspect.getattr_static(found, member)
+        for name, found in classes.items()
+        for member in dir(found)
+        if not member.startswith("_") and "khoros_analytics" in str(getattr(home_of(found, member), "__module__", ""))
+    }
+    return {**names, **members}
+
+
+def home_of(found: type, member: str) -> type | None:
+    """Return the class that defines a member."""
+    return next((each for each in found.__mro__ if member in vars(each)), None)
+
+
+def test_everything_public_is_documented() -> None:
+    """Every public name has a docstring, and so has every method and property of a public class."""
+    functions = (type, property, classmethod, staticmethod)
+    described = {
+        name: inspect.getdoc(found)
+        for name, found in public_members().items()
+        if isinstance(found, functions) or inspect.isfunction(found)
+    }
+    assert len(described) > 150
+    assert [name for name, text in described.items() if not text] == []
+
+
+def test_properties_are_no_types() -> None:
+    """What stands before a colon in the first line of a property would be shown as its type."""
+    texts = {name: found.__doc__ or "" for name, found in public_members().items() if isinstance(found, property)}
+    assert len(texts) > 30
+    assert [name for name, text in texts.items() if re.search(r":(?=\s)", text.partition("\n")[0])] == []
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

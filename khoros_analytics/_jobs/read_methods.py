@@ -193,6 +193,26 @@ class ReadMethods:
         """
         return self._stream(keep, timeout, lambda path: read_rows(path, format=self._file.format()))
 
+    @overload
+    def to_parquet(
+        self,
+        path: os.PathLike[str],
+        *,
+        overwrite: bool = ...,
+        types: Types | None = ...,
+        timeout: float | None = ...,
+        storage_options: Mapping[str, Any] | None = ...,
+    ) -> Path: ...
+    @overload
+    def to_parquet(
+        self,
+        path: str,
+        *,
+        overwrite: bool = ...,
+        types: Types | None = ...,
+        timeout: float | None = ...,
+        storage_options: Mapping[str, Any] | None = ...,
+    ) -> Path | str: ...
     def to_parquet(
         self,
         path: str | os.PathLike[str],

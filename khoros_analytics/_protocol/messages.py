@@ -132,7 +132,7 @@ class Status:
 
     @property
     def verdict(self) -> Verdict:
-        """What it means. It takes both ``state`` and ``detail``: a job may be CLOSED before its file is there."""
+        """What it means, by both ``state`` and ``detail``, since a job may be CLOSED before its file is there."""
         if self.state != "CLOSED":
             return Verdict.RUNNING
         if self.detail == "FAILED":

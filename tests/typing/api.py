@@ -74,6 +74,8 @@ def job(found: Job) -> None:
     assert_type(found.download(), Path)
     assert_type(found.download(Path("folder"), overwrite=True, timeout=3600.5), Path)
     assert_type(found.download("file.csv"), Path)
+    assert_type(found.to_parquet(Path("file.parquet")), Path)
+    assert_type(found.to_parquet("s3://bucket/file.parquet"), Path | str)
     assert_type(found.report, str)
     assert_type(found.window, Window)
     assert_type(found.window.start, datetime)
