@@ -151,6 +151,11 @@ class Guess:
     types: ColumnTypes
     first: list[tuple[Chunk, Mapping[str, Finding]]]
 
+    def take_first(self) -> Iterator[tuple[Chunk, Mapping[str, Finding]]]:
+        """Yield the first parts, and forget them: their texts take memory."""
+        while self.first:
+            yield self.first.pop(0)
+
 
 def guessed(
     file: ExportFile, reader: ColumnReader, names: tuple[str, ...], blocks: Generator[Any, None, None]
@@ -174,7 +179,7 @@ def _optimistic(file: ExportFile, use: Callable[["pa.Schema", Tables], T]) -> Se
         def convert_examined(pair: tuple[Chunk, Mapping[str, Finding]]) -> "pa.Table":
             return converted(pair[0], types, file.hints, pair[1])
 
-        examined = in_order(convert_examined, guess.first, reader.threads)
+        examined = in_order(convert_examined, guess.take_first(), reader.threads)
         others = in_order(lambda block: converted(reader.chunk(block), types, file.hints), blocks, reader.threads)
         with closing(examined), closing(others):
             result = use(arrow_schema(types), _numbered(chain(examined, others), file.path.name))

@@ -20,11 +20,12 @@ __all__ = ["ArrowCsv", "RowCsv"]
 
 _BLOCK_SIZE = 1 << 20
 """How many bytes are parsed at once: larger pieces fall out of the processor's cache."""
-_SMALL_BLOCK_SIZE = 1 << 18
 _BLOCKS_AT_ONCE = 8
 """How many pieces get their types at once: in smaller parts, finding out costs more than it has to."""
+_FEWER_BLOCKS_AT_ONCE = 1
 THREADS = max(2, min(4, os.cpu_count() or 1))
 """How many threads have Arrow work for them."""
+_FEWER_THREADS = 2
 _ROWS_AT_ONCE = 4096
 _ONE_BLOCK = 1 << 30
 """More than a piece may have, so that Arrow never cuts one: where it cuts, it may drop an LF of a field."""
@@ -44,15 +45,15 @@ class ArrowCsv:
         self._reader = source.reader
         # To start threads takes longer than to read a small file, and each one keeps memory of its own.
         small = len(self._reader.peek(_BLOCK_SIZE)) < _BLOCK_SIZE
-        self.threads = 0 if low_memory or small else THREADS
-        self._size, self._pieces = (_SMALL_BLOCK_SIZE, 1) if low_memory else (_BLOCK_SIZE, _BLOCKS_AT_ONCE)
+        self.threads = 0 if small else _FEWER_THREADS if low_memory else THREADS
+        self._pieces = _FEWER_BLOCKS_AT_ONCE if low_memory else _BLOCKS_AT_ONCE
         self._header = header
         self._columns = [name for name in header.names if name in columns] if columns else header.names
         self._options = _options(header, self._columns)
 
     def blocks(self) -> Generator[list[Piece], None, None]:
         """Yield whole rows: pieces of about a megabyte each, several at a time."""
-        pieces = pieces_of(self._reader, self._header.delimiter, self._size)
+        pieces = pieces_of(self._reader, self._header.delimiter, _BLOCK_SIZE)
         rows = (piece for piece in pieces if len(self._header.names) == 1 or not piece.is_blank())
         while block := list(islice(rows, self._pieces)):
             yield block

@@ -28,6 +28,7 @@ __all__ = [
     "asked_type",
     "cast_as_asked",
     "cast_exactly",
+    "cast_if_known",
     "infer",
     "text_scalar",
 ]
@@ -134,6 +135,18 @@ def infer(column: ColumnChunk) -> "tuple[ColumnType, pa.ChunkedArray]":
         if converted is not None:
             return found, converted
     return TEXT, values
+
+
+def cast_if_known(column: ColumnChunk, known: ColumnType) -> "pa.ChunkedArray | None":
+    """Return texts in the type of those before them; None where they may need another one, and have to be examined."""
+    if not column.origin == known.origin == "string":
+        return None
+    values = cast_exactly(column, known)
+    if values is None or known.wide or values.null_count == len(values):
+        return values
+    if known.kind == "timestamp" and _is_far(column.values):
+        return None
+    return None if known.kind == "integer" and _is_wide(values) else values
 
 
 def cast_exactly(column: ColumnChunk, wanted: ColumnType) -> "pa.ChunkedArray | None":
@@ -390,16 +403,22 @@ def _fits(text: "pa.ChunkedArray", wanted: ColumnType) -> bool:
 def _native_type(column: ColumnChunk) -> ColumnType:
     """Return the type of values that JSON itself has one for."""
     import pyarrow as pa
-    import pyarrow.compute as pc
 
     values = column.values
     if column.origin == "boolean":
         return ColumnType("boolean", "boolean")
     if pa.types.is_integer(values.type):
-        bounds = pc.min_max(values).as_py()
-        return ColumnType("integer", "number", wide=max(bounds["max"], -bounds["min"]) >= 10**MOST_DIGITS)
+        return ColumnType("integer", "number", wide=_is_wide(values))
     # Numbers with more digits than a float keeps were never made floats: they are texts.
     return ColumnType("float", "number") if pa.types.is_floating(values.type) else TEXT
+
+
+def _is_wide(integers: "pa.ChunkedArray") -> bool:
+    """Return whether one has more digits than a float keeps."""
+    import pyarrow.compute as pc
+
+    bounds = pc.min_max(integers).as_py()
+    return bool(max(bounds["max"], -bounds["min"]) >= 10**MOST_DIGITS)
 
 
 def _native(column: ColumnChunk, wanted: ColumnType) -> "pa.ChunkedArray | None":

@@ -15,6 +15,7 @@ from .inference import (
     asked_type,
     cast_as_asked,
     cast_exactly,
+    cast_if_known,
     infer,
 )
 
@@ -64,9 +65,11 @@ class SchemaBuilder:
         """Find out what a part of a column holds, in any thread."""
         if name in self.hints.overrides:
             return Finding(asked_type(self.hints.overrides[name], column))
-        if self.hints.stays_text(name) or self.types.get(name, self.hints.initial(name)) == TEXT:
+        known = self.types.get(name, self.hints.initial(name))
+        if self.hints.stays_text(name) or known == TEXT:
             return Finding(TEXT)
-        return Finding(*infer(column))
+        values = cast_if_known(column, known)
+        return Finding(*infer(column)) if values is None else Finding(known, values)
 
     def add(self, findings: Mapping[str, Finding]) -> None:
         """Learn what some rows hold, after those before them."""

@@ -79,7 +79,7 @@ def _parts(file: ExportFile, reader: ColumnReader, names: tuple[str, ...], make:
             whole = len(arrays) == len(schema)
             return _Part(arrays, [make(_table(arrays, schema))] if whole else [])
 
-        parts = list(in_order(lambda pair: part(*pair), guess.first, reader.threads))
+        parts = list(in_order(lambda pair: part(*pair), guess.take_first(), reader.threads))
         parts += in_order(lambda block: part(reader.chunk(block), {}), blocks, reader.threads)
     if all(part.made for part in parts):
         return [make(schema.empty_table()), *(made for part in parts for made in part.made)]

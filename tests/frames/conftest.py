@@ -82,7 +82,6 @@ def _cut(piece, pieces=1, records=1, rows=1):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(csv_arrow, "_BLOCK_SIZE", piece)
         patch.setattr(csv_arrow, "_BLOCKS_AT_ONCE", pieces)
-        patch.setattr(csv_arrow, "_SMALL_BLOCK_SIZE", piece)
         patch.setattr(csv_arrow, "_ROWS_AT_ONCE", records)
         patch.setattr(json_arrow, "_ROWS_AT_ONCE", rows)
         patch.setattr(json_lines, "_BLOCK_SIZE", piece)

@@ -19,7 +19,7 @@ from khoros_analytics import ExportFormatError, ParameterError, TargetError, Tar
 from khoros_analytics._frames import parquet as writer
 from khoros_analytics._frames.arrow_reader import ExportFile
 from khoros_analytics._frames.column_types import parse_types
-from khoros_analytics._storage.destination import RemoteDestination, open_destination
+from khoros_analytics._storage.destination import LocalDestination, RemoteDestination, open_destination
 from khoros_analytics.sandbox import faults
 
 METRICS = ["CONVERSATION_ID", "STATUS", "POST_COUNT", "CREATED_DATE"]
@@ -95,6 +95,18 @@ def test_compression(job, folder):
     """All columns are compressed with zstd."""
     found = parquet.ParquetFile(job.to_parquet(folder)).metadata.row_group(0)
     assert {found.column(index).compression for index in range(found.num_columns)} == {"ZSTD"}
+
+
+def test_dictionaries(files, folder):
+    """Columns that repeat their values have dictionaries; those that do not, floats and moments have none."""
+    rows = "".join(f"{n % 3},id{n},s{n % 3},{n % 3}.5,2019-02-01 10:00:0{n % 3}\n" for n in range(100))
+    path = folder / "some.parquet"
+    file = ExportFile(files.write(f"NUMBER,NAME,STATUS,SHARE,MOMENT\n{rows}"))
+    writer.write_parquet(file, LocalDestination(path, overwrite=False), {})
+    found = parquet.ParquetFile(path).metadata.row_group(0)
+    columns = [found.column(index) for index in range(found.num_columns)]
+    assert [column.path_in_schema for column in columns if column.has_dictionary_page] == ["NUMBER", "STATUS"]
+    assert plain(path).to_pylist() == read_arrow(file.path).to_pylist()
 
 
 @pytest.mark.usefixtures("small")
