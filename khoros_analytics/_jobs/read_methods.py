@@ -188,7 +188,7 @@ class ReadMethods:
         Example:
             >>> rows = client.conversation("2019-02-01", "2019-05-01", metrics=["CONVERSATION_ID", "STATUS"]).rows()
             >>> next(rows)
-            {'CONVERSATION_ID': '4000000...', 'STATUS': 'CLOSED'}
+            {'CONVERSATION_ID': '55...', 'STATUS': 'CLOSED'}
             >>> rows.close()
         """
         return self._stream(keep, timeout, lambda path: read_rows(path, format=self._file.format()))

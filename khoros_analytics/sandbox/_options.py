@@ -31,6 +31,7 @@ DAY = 86_400.0
 """The seconds for which a finished export can be fetched (tutorial)."""
 
 _POLLS, _SECONDS = 2, 10.0  # when neither is given
+_ROWS: int | None = 100
 
 
 @checks_names
@@ -50,7 +51,9 @@ class Options:
         seconds: How long an export takes on the clock. A callable is asked once for each export.
         polls: An export is done at so many status requests. When both are given, what comes first decides; when
             neither is, 2 polls or 10 seconds.
-        rows: How many rows an export has.
+        rows: How many rows an export has: those of so many conversations, spread over its window. None for as many as
+            the report has in the window, up to those of 200,000 conversations; windows that meet then hold what one
+            holds.
         size: When given, an export gets as many rows as make about so many bytes.
         seed: Other seeds give other rows.
         strict: Refuse what is not documented: parameters that a report does not list, columns that the sandbox does
@@ -90,7 +93,7 @@ class Options:
     clock: Clock = field(default=Factory(SandboxClock), validator=is_clock)
     seconds: float | Callable[[], float] | None = field(default=None, validator=optional(is_seconds))
     polls: int | None = field(default=None, validator=optional(is_whole()))
-    rows: int = field(default=100, validator=is_whole())
+    rows: int | None = field(default=_ROWS, validator=optional(is_whole()))
     size: int | None = field(default=None, validator=optional(is_whole()))
     seed: int = field(default=0, validator=is_whole(least=None))
     strict: bool = field(default=False, validator=is_flag)

@@ -21,6 +21,7 @@ from .checks import Arguments
 
 __all__ = ["Export", "Exports", "Job", "Stage"]
 
+_DAY = 86_400_000  # the interval of a report that takes none
 _FILES = 100  # so many last exports keep their files in memory
 
 Stage = Literal["running", "completed", "failed"]
@@ -204,4 +205,5 @@ def _spec(report: Report, arguments: Arguments, options: Options) -> ExportSpec:
         options.seed,
         options.rows,
         options.size,
+        int(first.get("timeInterval", _DAY)),
     )
