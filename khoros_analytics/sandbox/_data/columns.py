@@ -185,17 +185,18 @@ def _others(event: Event) -> float | None:
     return round(lognormal(drawn, 45.0, 0.7), 2) if drawn % 10 < 3 else None
 
 
-def _long_number(drawn: int) -> Value:
-    return 10**18 + drawn % (8 * 10**18)
+def _platform_id(drawn: int) -> int | None:
+    # Some platforms do not tell who writes, and number no posts.
+    return None if drawn >> 32 & 15 == 0 else 10**18 + drawn % (8 * 10**18)
 
 
-def _author_id(drawn: int) -> Value:
-    # Some platforms do not tell who writes.
-    return None if drawn >> 32 & 15 == 0 else _long_number(drawn)
+def _platform_id_text(drawn: int) -> Value:
+    number = _platform_id(drawn)
+    return None if number is None else str(number)
 
 
 def _external(_event: Event, drawn: int, _context: ExportContext) -> Value:
-    return f"00{1 + drawn % 10**6}" if drawn >> 60 & 3 == 3 else str(_long_number(drawn))
+    return f"00{1 + drawn % 10**6}" if drawn >> 60 & 3 == 3 else str(10**18 + drawn % (8 * 10**18))
 
 
 def _uuid(drawn: int) -> Value:
@@ -239,12 +240,12 @@ _MAKERS: tuple[tuple[re.Pattern[str], _Maker], ...] = tuple(
         (r"AGENT_NAME$", _of_agent(lambda agent: agent.name)),
         (r"AGENT_EMAIL$", _of_agent(lambda agent: agent.email)),
         (r"UUID$", _by_author(_uuid)),
-        (r"^AUTHOR_ID$", _by_author(_author_id)),
+        (r"^AUTHOR_ID$", _by_author(_platform_id)),
         (r"^AUTHOR_NAME$", _by_author(_name)),
         (r"^AUTHOR_HANDLE$", _by_author(lambda drawn: f"@user_{1 + drawn % 10**5}")),
-        (r"EXTERNAL_POST_ID$", _by_post(lambda drawn: str(_long_number(drawn)))),
+        (r"EXTERNAL_POST_ID$", _by_post(_platform_id_text)),
         (r"EXTERNAL_\w*ID$", _seldom(_external)),
-        (r"POST_ID$", _by_post(_long_number)),
+        (r"POST_ID$", _by_post(_platform_id)),
         (r"_ID$", lambda _event, drawn, _context: f"{1 + drawn % 4000:06d}"),
         (r"CREATED_DATE$", _moment(lambda event: event.conversation.began)),
         (r"CLOSED_DATE$", _moment(lambda event: event.conversation.closed)),

@@ -42,7 +42,7 @@ def share(number: int) -> float:
     """Return a number of 64 bits as a share, above 0 and below 1.
 
     Example:
-        >>> share(1 << 63)
+        >>> round(share(1 << 63), 6)
         0.5
     """
     return ((number >> 12) + 0.5) / (1 << 52)
