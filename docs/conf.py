@@ -73,8 +73,8 @@ html_title = f"{project} {release}"
 html_static_path = ["_static"]
 html_css_files = ["pages.css"]
 html_copy_source = False
-# The notebook that is made of the tutorial: to be taken along, not another page.
-html_extra_path = ["first_export.ipynb"]
+# The notebooks that are made of two pages: to be taken along, not further pages.
+html_extra_path = ["first_export.ipynb", "gallery.ipynb"]
 html_show_sphinx = False
 
 # The signature of an export names this class, which is private to the sandbox.

@@ -1,7 +1,7 @@
-"""Pages in Markdown as what their readers make of them: blocks to paste, and the tutorial as a notebook.
+"""Pages in Markdown as what their readers make of them: blocks to paste, the tutorial and the gallery as notebooks.
 
-``python docs/_ext/notebook.py`` writes ``docs/first_export.ipynb`` anew, ``--check`` only compares. It needs the
-standard library alone, so that a test can load it.
+``python docs/_ext/notebook.py`` writes the notebooks in ``docs`` anew, ``--check`` only compares. It needs the standard
+library alone, so that a test can load it.
 """
 
 import ast
@@ -16,6 +16,8 @@ __all__ = ["Block", "blocks", "notebook"]
 
 TUTORIAL = Path(__file__).parents[1] / "tutorial.md"
 NOTEBOOK = TUTORIAL.with_name("first_export.ipynb")
+GALLERY = TUTORIAL.with_name("gallery.md")
+NOTEBOOKS = {TUTORIAL: NOTEBOOK, GALLERY: GALLERY.with_suffix(".ipynb")}
 
 Json = dict[str, Any]
 
@@ -33,10 +35,12 @@ class Block(NamedTuple):
 def blocks(text: str) -> Iterator[Block]:
     """Cut a page in Markdown into its blocks of code and the words between them."""
     line = 1
-    for piece in re.split(r"^(```\w+\n.*?^```\n)", text, flags=re.MULTILINE | re.DOTALL):
-        fence = re.fullmatch(r"```(\w+)\n(.*?)```\n", piece, re.DOTALL)
+    for piece in re.split(r"^(```(?:\w+|{code-cell} \w+)\n.*?^```\n)", text, flags=re.MULTILINE | re.DOTALL):
+        fence = re.fullmatch(
+            r"```(?:{(code-cell)} )?(\w+)\n(?:---\n.*?^---\n)?(.*?)```\n", piece, re.DOTALL | re.MULTILINE
+        )
         if fence:
-            yield Block(fence[1], fence[2], line + 1)
+            yield Block(fence[1] or fence[2], fence[3], line + 1)
         elif piece.strip():
             yield Block("words", piece.strip() + "\n", line)
         line += piece.count("\n")
@@ -45,11 +49,13 @@ def blocks(text: str) -> Iterator[Block]:
 def notebook(text: str) -> Json:
     """Make a notebook of a page: its Python becomes cells, with what the page says that they show.
 
+    The cells that a page runs itself (``code-cell``) come without it: they show it when they are run.
     Everything else stays text, also programs in other languages, and those that need an account (``py``).
     """
     cells: list[Json] = []
+    text = re.sub(r"\A---\n.*?^---\n", "", text, flags=re.MULTILINE | re.DOTALL)
     for block in blocks(text):
-        if block.kind == "python":
+        if block.kind in ("python", "code-cell"):
             cells.append(code_cell(block.text))
         elif block.kind == "text" and cells[-1]["cell_type"] == "code":
             cells[-1]["outputs"] = [output(cells[-1]["source"], block.text)]
@@ -86,13 +92,14 @@ def add_words(cells: list[Json], words: str) -> None:
 
 
 def main(arguments: list[str]) -> int:
-    """Write the notebook, or compare it with what would be written."""
-    wanted = json.dumps(notebook(TUTORIAL.read_text(encoding="utf-8")), indent=1, ensure_ascii=False) + "\n"
-    if "--check" not in arguments:
-        NOTEBOOK.write_text(wanted, encoding="utf-8")
-    elif not NOTEBOOK.exists() or NOTEBOOK.read_text(encoding="utf-8") != wanted:
-        sys.stderr.write(f"{NOTEBOOK.name} differs from {TUTORIAL.name}: run `nox -s generate`\n")
-        return 1
+    """Write the notebooks, or compare them with what would be written."""
+    for page, path in NOTEBOOKS.items():
+        wanted = json.dumps(notebook(page.read_text(encoding="utf-8")), indent=1, ensure_ascii=False) + "\n"
+        if "--check" not in arguments:
+            path.write_text(wanted, encoding="utf-8")
+        elif not path.exists() or path.read_text(encoding="utf-8") != wanted:
+            sys.stderr.write(f"{path.name} differs from {page.name}: run `nox -s generate`\n")
+            return 1
     return 0
 
 
