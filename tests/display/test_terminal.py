@@ -34,7 +34,7 @@ except KeyboardInterrupt:
     assert terminal.status == 0
     assert terminal.lines() == [
         f"{TITLE}ready, 9 s",
-        f"{TITLE}downloaded, conversation_2019-02-01_2019-02-02.csv, 17.1 kB, 9 s",
+        f"{TITLE}downloaded, conversation_2019-02-01_2019-02-02.csv, 18.6 kB, 9 s",
         "conversation_2019-02-01_2019-02-02.csv",
         "response 2019-02-01 to 2019-02-02: interrupted, 3 s",
     ]

@@ -116,7 +116,7 @@ def test_frame_is_one_wait(slow, folder):
     world.client.conversation(*DAY).download(folder)
     assert screen.states()[0] == "started, not polled yet"
     assert screen.states()[-1] == "downloaded"
-    assert facts(screen.drawn[-1])["file"] == "conversation_2019-02-01_2019-02-02.csv, 17.1 kB"
+    assert facts(screen.drawn[-1])["file"] == "conversation_2019-02-01_2019-02-02.csv, 18.6 kB"
 
 
 def test_nothing_to_wait_for(slow, folder):

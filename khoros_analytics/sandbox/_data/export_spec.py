@@ -1,7 +1,8 @@
 """Rows: the file of an export, of any size, from a spec. The same spec always gives the same bytes.
 
-Up to 20,000 rows each is made. A larger file repeats a block of 2,000, so it can be streamed as fast as the network
-takes it, and its length and any byte of it are known in advance. CSV and JSON hold the same rows.
+Up to 20,000 rows each is made. A larger file, and one asked for by its size, repeats a block of 2,000, so it can be
+streamed as fast as the network takes it, and its length and any byte of it are known in advance. CSV and JSON hold the
+same rows.
 """
 
 import csv
@@ -72,7 +73,7 @@ class ExportSpec:
         if self.size is None and self.rows is None:
             return self._body(head, sample, 0, len(sample))
         rows = self._count(sample)
-        if rows <= DISTINCT_ROWS:
+        if rows <= (DISTINCT_ROWS if self.size is None else BLOCK_ROWS):
             return self._body(head, sample if rows == len(sample) else self._rows(rows), 0, rows)
         # The last rows are written on their own: in JSON no comma follows them.
         blocks, last = divmod(rows - 1, BLOCK_ROWS)
