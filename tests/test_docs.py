@@ -132,7 +132,18 @@ def test_examples_of_a_page(page: Path, capsys: pytest.CaptureFixture[str]) -> N
     def compare(example: Example) -> None:
         assert capsys.readouterr().out == str(example.parsed).rstrip() + "\n"
 
-    parsers = [DocTestParser(doctest.ELLIPSIS), PythonCodeBlockParser(), CodeBlockParser("text", compare)]
+    def run(example: Example) -> None:
+        for line in str(example.parsed).splitlines():
+            program, *words = shlex.split(line)
+            assert program == "khoros-analytics"
+            cli(words, prog_name=program, standalone_mode=False)
+
+    parsers = [
+        CodeBlockParser("bash", run),
+        DocTestParser(doctest.ELLIPSIS),
+        PythonCodeBlockParser(),
+        CodeBlockParser("text", compare),
+    ]
     for example in Sybil(parsers).parse(page).examples():
         example.evaluate()
 

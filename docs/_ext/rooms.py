@@ -74,7 +74,7 @@ def modules(package: Path) -> Imports:
     found: Imports = {}
     for path in sorted(package.rglob("*.py")):
         *folders, stem = path.relative_to(package).with_suffix("").parts
-        if folders or stem != "__init__":
+        if folders or stem not in ("__init__", "__main__"):
             tree = ast.parse(path.read_text(encoding="utf-8"))
             found[".".join([*folders, stem])] = own_imports(tree, [package.name, *folders])
     return found
