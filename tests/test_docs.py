@@ -9,6 +9,7 @@ import io
 import pkgutil
 import re
 import runpy
+import shlex
 import subprocess
 import sys
 import textwrap
@@ -23,6 +24,7 @@ from sybil.parsers.rest import CodeBlockParser, DocTestParser, PythonCodeBlockPa
 import khoros_analytics
 from khoros_analytics import Client, errors, reports
 from khoros_analytics import sandbox as sandbox_module
+from khoros_analytics._cli.main import cli
 from khoros_analytics.sandbox import Sandbox, faults
 
 ROOT = Path(__file__).parent.parent
@@ -130,7 +132,8 @@ def test_examples_of_a_page(page: Path, capsys: pytest.CaptureFixture[str]) -> N
     """The examples of a page run from top to bottom, and show what really comes out, also in a block of its own."""
 
     def compare(example: Example) -> None:
-        assert capsys.readouterr().out == str(example.parsed).rstrip() + "\n"
+        shown = capsys.readouterr().out
+        assert same_text(shown, str(example.parsed)), shown
 
     def run(example: Example) -> None:
         for line in str(example.parsed).splitlines():

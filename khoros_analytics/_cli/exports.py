@@ -20,9 +20,9 @@ from .session import current
 __all__ = ["curl", "download", "export", "status"]
 
 _OUTPUT = "Output"
-Form = Literal["folder", "csv", "json", "parquet", "stdout"]
-_SUFFIXES: dict[str, Form] = {".csv": "csv", ".json": "json", ".parquet": "parquet"}
-_LIBRARIES = {"parquet": ("pyarrow", "arrow")}
+Form = Literal["folder", "csv", "json", "parquet", "xlsx", "stdout"]
+_SUFFIXES: dict[str, Form] = {".csv": "csv", ".json": "json", ".parquet": "parquet", ".xlsx": "xlsx"}
+_LIBRARIES = {"parquet": ("pyarrow", "arrow"), "xlsx": ("xlsxwriter", "excel")}
 
 
 def _output_options() -> list[Option]:
@@ -32,7 +32,7 @@ def _output_options() -> list[Option]:
             "--output",
             metavar="FILE",
             section=_OUTPUT,
-            help="A file (.csv, .json or .parquet), a folder, or - for standard output. The current folder when "
+            help="A file (.csv, .json, .parquet or .xlsx), a folder, or - for standard output. The current folder when "
             "not given.",
         ),
         flag("--overwrite", "Replace another file that is there.", section=_OUTPUT),
@@ -104,6 +104,8 @@ def _deliver(job: Any, output: Output, *, overwrite: bool, timeout: Any) -> None
         return
     if output.form == "parquet":
         place: Any = job.to_parquet(output.path or "", overwrite=overwrite, timeout=seconds)
+    elif output.form == "xlsx":
+        place = job.to_excel(output.path or "", overwrite=overwrite, timeout=seconds)
     else:
         place = job.download(output.path, overwrite=overwrite, timeout=seconds)
     if session.json:
@@ -192,7 +194,7 @@ export = ReportGroup(
     "export",
     _export_command,
     help="Export a report: start it, wait until the server has finished it, and save the file.",
-    example="export conversation --start 2019-02-01 --end 2019-05-01 -o conversations.csv",
+    example="export conversation --start 2019-02-01 --end 2019-05-01 -o conversations.xlsx",
 )
 
 

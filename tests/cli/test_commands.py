@@ -5,6 +5,7 @@ import re
 import shlex
 from pathlib import Path
 from types import MappingProxyType
+from zipfile import is_zipfile
 
 import click
 import pyarrow.parquet as pq
@@ -126,6 +127,8 @@ def test_files_by_suffix(command, folder, world):
     assert (folder / "a.json").read_bytes() == world.content()
     command("export", "conversation", *DAY, "-o", folder / "a.parquet")
     assert pq.read_table(folder / "a.parquet").num_rows == 100
+    command("export", "conversation", *DAY, "-o", folder / "a.xlsx")
+    assert is_zipfile(folder / "a.xlsx")
     named = command("export", "conversation", *DAY, "-o", folder, "--format", "json").stdout.strip()
     assert Path(named) == folder / "conversation_2019-02-01_2019-02-02.json"
     assert command("export", "conversation", *DAY, "-o", "-").stdout_bytes == world.content()
