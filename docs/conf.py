@@ -5,8 +5,6 @@ import sys
 from importlib.metadata import version as installed_version
 from pathlib import Path
 
-from sphinx.application import Sphinx
-
 sys.path.insert(0, str(Path(__file__).parent / "_ext"))
 
 project = "khoros_analytics"
@@ -79,13 +77,3 @@ html_show_sphinx = False
 
 # The signature of an export names this class, which is private to the sandbox.
 nitpick_ignore = [("py:class", "khoros_analytics.sandbox._data.export_spec.ExportSpec")]
-
-
-def name_public_bases(_app: Sphinx, _name: str, _class: type, _options: dict[str, bool], bases: list[type]) -> None:
-    """Name the public classes behind a private base: they are what a reader catches."""
-    bases[:] = [name for base in bases for name in (base.__bases__ if base.__name__.startswith("_") else [base])]
-
-
-def setup(app: Sphinx) -> None:
-    """Tell Sphinx what is to be done along the way."""
-    app.connect("autodoc-process-bases", name_public_bases)
