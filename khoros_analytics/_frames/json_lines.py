@@ -146,6 +146,8 @@ def _read_lines(block: TextBlock, schema: "pa.Schema") -> "pa.Table | None":
     import pyarrow as pa
     from pyarrow import json as lines
 
+    if not block.text.startswith(b"{"):
+        return None  # where null comes first, Arrow's reader takes the whole process down
     rows = block.text.split(block.edge)
     # An LF never stands within a text, so where one is in the edge, the comma can go.
     text = block.edge.replace(b",", b" " if b"\n" in block.edge else b"\n").join(rows)

@@ -16,6 +16,7 @@ from khoros_analytics._frames.arrow_reader import ExportFile
 from khoros_analytics._frames.column_types import parse_types
 from khoros_analytics._frames.json_numbers import has_long_numbers
 from khoros_analytics._frames.read import batches, to_arrow
+from khoros_analytics._rows.json_reader import TextBlock
 
 PLAIN = [
     {"N": number, "F": number + 0.5, "S": f"text {number}", "B": number % 2 == 0, "U": f"1234-{number}", "E": None}
@@ -351,3 +352,9 @@ def test_where_long_numbers_stand():
     for text in (b'{"A":"0.1234567890123456"}', b'{"A":0.123456789012345}', b'{"A":12345678901234567890}', b"", b"."):
         assert not has_long_numbers(text)
     assert has_long_numbers(b'{"A":0.1234567890},' * 3000)  # too many to look at each
+
+
+@pytest.mark.parametrize("text", [b"null", b'null,{"S":"x"},{"S":"y"}', b' null,{"S":"x"}', b"1"])
+def test_rows_that_begin_with_anything_else(text):
+    """Arrow never sees a block that begins with anything but a row: with null, it would take the process down."""
+    assert json_lines._read_lines(TextBlock(text, b'},{"S'), pa.schema([("S", pa.string())])) is None
