@@ -6,6 +6,7 @@ import doctest
 import importlib
 import inspect
 import io
+import os
 import pkgutil
 import re
 import runpy
@@ -149,6 +150,37 @@ def test_examples_of_a_page(page: Path, capsys: pytest.CaptureFixture[str]) -> N
     ]
     for example in Sybil(parsers).parse(page).examples():
         example.evaluate()
+
+
+@pytest.fixture
+def command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The command as it is installed, on the PATH, and a home that fish has been in."""
+    command = tmp_path / "bin/khoros-analytics"
+    command.parent.mkdir()
+    command.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m khoros_analytics "$@"\n', encoding="utf-8")
+    command.chmod(0o755)
+    monkeypatch.setenv("PATH", str(command.parent), prepend=os.pathsep)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / ".config/fish/completions").mkdir(parents=True)
+    return command
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("sandbox", "command")
+def test_lines_of_the_command_line() -> None:
+    """What the page of the command line shows to be typed into a shell works there; two of them need a person."""
+    blocks = [
+        textwrap.dedent(block)
+        for block in re.findall(
+            r"code-block:: sh\n\n((?:   .*\n)+)", (ROOT / "docs/cli.rst").read_text(encoding="utf-8")
+        )
+    ]
+    typed = [block for block in blocks if "pip install" not in block and " login" not in block]
+
+    assert len(typed) == len(blocks) - 2 == 4
+    for block in typed:
+        done = subprocess.run(["bash", "-euc", block], capture_output=True, text=True, check=False, timeout=120)
+        assert done.returncode == 0, f"{block}{done.stdout}{done.stderr}"
 
 
 def test_readme_opens_with_a_program() -> None:
