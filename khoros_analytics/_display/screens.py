@@ -71,7 +71,8 @@ class _Notebook:
 
     def draw(self, snapshot: Snapshot) -> None:
         """Show it in place of what was there."""
-        from IPython.display import display
+        # A kernel has it; it is no requirement of anything else.
+        from IPython.display import display  # pyright: ignore[reportMissingImports]
 
         if self._shown is None:
             self._shown = display(Card(snapshot), display_id=True)

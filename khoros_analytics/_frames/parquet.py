@@ -7,7 +7,7 @@ import json
 from collections.abc import Mapping
 from functools import partial
 from itertools import chain
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from .._storage.destination import Destination
 from .arrow_reader import ExportFile, Tables, grouped, with_tables
@@ -38,8 +38,9 @@ def write_parquet(file: ExportFile, destination: Destination, about: Mapping[str
         with destination.whole() as target:
             groups = grouped(schema, tables, _ROW_GROUP)
             first = next(groups)
+            repeating: Any = _repeating(first)  # its stubs know no names of columns here
             with (
-                parquet.ParquetWriter(target, written, compression="zstd", use_dictionary=_repeating(first)) as writer,
+                parquet.ParquetWriter(target, written, compression="zstd", use_dictionary=repeating) as writer,
                 behind(partial(_write_group, writer)) as write_later,
             ):
                 for group in chain([first], groups):

@@ -10,7 +10,7 @@ from functools import lru_cache
 from itertools import chain, count, islice
 from types import MappingProxyType
 
-from attrs import field, frozen
+from attrs import Factory, field, frozen
 
 from .dice import Dice, lognormal, share
 from .lookups import TEAMS
@@ -81,11 +81,7 @@ class Scope:
     end: int
     rows: int | None = None
     interval: int = DAY
-    rhythm: Rhythm = field(init=False)
-
-    @rhythm.default
-    def _(self) -> Rhythm:
-        return Rhythm(self.seed)
+    rhythm: Rhythm = field(init=False, default=Factory(lambda self: Rhythm(self.seed), takes_self=True))
 
     def conversations(self) -> Iterator[Conversation]:
         """Yield the conversations of the window, in the order in which they began."""
