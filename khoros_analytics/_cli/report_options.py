@@ -30,7 +30,7 @@ _LISTS = (Kind.REPEATED, Kind.COMMA)
 _EXTRA = "extra"
 
 
-class SpanType(click.ParamType[Any]):
+class SpanType(click.ParamType):  # type: ignore[type-arg]  # before 8.4 it takes none
     """A stretch of time: ``"90 days"``, ``"12 hours"``, a number of seconds, or, with a sign, ``+02:00``."""
 
     name = "duration"
