@@ -5,6 +5,7 @@ import http.client
 import re
 import ssl
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Any, Literal, NoReturn, cast
 
 from attrs import frozen
@@ -161,6 +162,11 @@ class StrictResponse(http.client.HTTPResponse):
                 self._read_and_discard_trailer()
                 self._close_conn()
         return self.chunk_left
+
+    def close(self) -> None:
+        """Let go of the connection, also where that is closed already: Python 3.13 prints what a collection meets."""
+        with suppress(ValueError):
+            super().close()
 
     def _lost(self, why: str) -> NoReturn:
         self._close_conn()

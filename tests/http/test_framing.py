@@ -2,12 +2,13 @@
 
 import gzip
 import io
+import socket
 
 import pytest
 import requests
 
 from khoros_analytics import JobTimeoutError, KhorosError, TransportError
-from khoros_analytics._http.framing import Framing, FramingError, framing_of
+from khoros_analytics._http.framing import Framing, FramingError, StrictResponse, framing_of
 
 CSV = "CONVERSATION_ID,TEXT\n" + "".join(f"{number},row {number}\n" for number in range(40))
 
@@ -275,3 +276,14 @@ def test_hooks_and_packed_replies(api, connect, ask, hook):
     api.next("create", (200, {"Content-Encoding": "gzip", "Content-Length": str(len(body))}, body))
 
     assert ask(connect(session=session), "create").workflow_id == "w-1"
+
+
+def test_an_answer_whose_connection_is_closed_already():
+    """An answer that a Ctrl-C has left behind its connection is let go of without a word."""
+    here, there = socket.socketpair()
+    with here, there:
+        answer = StrictResponse(here)
+        answer.fp.close()
+        answer.close()
+
+    assert answer.closed
