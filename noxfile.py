@@ -42,7 +42,8 @@ def _run_tests(session: nox.Session, *options: str, versions: tuple[str, ...] = 
     session.install(".[all]", *_group("tests"), *versions, env={"PIP_NO_COMPILE": "1"})
     # PYTHONSAFEPATH: `python -m` in a test would take the package from the current folder, not the installed one.
     environment = {"PYTHONSAFEPATH": "1", "PYTHONHASHSEED": str(hash_seed)}
-    session.run("pytest", "-n", "auto", *options, *session.posargs, env=environment)
+    # One more than there are processors: a test waits for a socket now and then.
+    session.run("pytest", "-n", str((os.cpu_count() or 1) + 1), *options, *session.posargs, env=environment)
 
 
 @nox.session
