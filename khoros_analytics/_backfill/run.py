@@ -196,7 +196,7 @@ def ask(
     start: Moment,
     end: Moment,
     *,
-    every: str | timedelta,
+    every: str | timedelta | None,
     to: str | os.PathLike[str],
     timezone: str | ZoneInfo | None,
     client_zone: ZoneInfo | None,

@@ -183,7 +183,10 @@ def map_remote_errors(destination: object) -> Iterator[None]:
         yield
     except (KhorosError, ImportError):
         raise
-    except (OSError, ValueError) as error:
+    except Exception as error:
+        # What stores raise is of their own kinds; another error of Python itself is no fault of the store.
+        if not isinstance(error, OSError | ValueError) and type(error).__module__ == "builtins":
+            raise
         raise TargetError(
             f"{destination} cannot be written: {error}",
             errno=getattr(error, "errno", None),

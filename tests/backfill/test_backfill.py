@@ -527,3 +527,10 @@ def test_raise_if_failed(landing):
         failed.raise_if_failed()
     assert caught.value.result is failed
     assert "2019-02-08" in failed._repr_html_()
+
+
+def test_no_length_of_windows(world, folder):
+    """A call without ``every`` says what one looks like, before anything is sent."""
+    with pytest.raises(ParameterError, match="every: None is not a length of windows; give a text such as '6 hours'"):
+        world.client.backfill("conversation", "2019-02-01", "2019-02-04", to=folder)
+    assert world.count("create") == 0

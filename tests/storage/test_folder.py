@@ -107,6 +107,26 @@ def test_no_bucket(bucket):
     assert "hush" not in f"{caught.value}{folder!r}"
 
 
+def test_a_store_that_cannot_be_reached(bucket):
+    """What a store's own library says is an error of the tree, whatever classes its errors have."""
+    options = {
+        "key": "k",
+        "secret": "s",
+        "endpoint_url": "http://127.0.0.1:1",
+        "config_kwargs": {"retries": {"total_max_attempts": 1}},
+    }
+    with pytest.raises(TargetError, match=r"127\.0\.0\.1:1"):
+        open_folder("s3://anywhere/data", options).check()
+
+
+def test_a_mistake_of_ours_is_no_fault_of_the_store(monkeypatch):
+    """An error of Python itself passes as it is: it would be hidden behind advice about the URL."""
+    folder = open_folder("memory://anywhere/data")
+    monkeypatch.setattr(folder.system, "cat_file", lambda path: path.nothing)
+    with pytest.raises(AttributeError):
+        folder.read("name")
+
+
 def test_a_file_in_the_way(tmp_path):
     """A file where a folder should be is named."""
     (tmp_path / "data").write_text("mine")
