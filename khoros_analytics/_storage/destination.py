@@ -26,6 +26,8 @@ __all__ = [
     "without_credentials",
 ]
 
+_MAKERS = ("builtins", "khoros_analytics", "pyarrow", "xlsxwriter")  # whose errors are none of a store
+
 
 @frozen
 class LocalDestination:
@@ -184,8 +186,8 @@ def map_remote_errors(destination: object) -> Iterator[None]:
     except (KhorosError, ImportError):
         raise
     except Exception as error:
-        # What stores raise is of their own kinds; another error of Python itself is no fault of the store.
-        if not isinstance(error, OSError | ValueError) and type(error).__module__ == "builtins":
+        # What stores raise is of their own kinds; what those raise who make the file is no fault of a store.
+        if not isinstance(error, OSError | ValueError) and type(error).__module__.partition(".")[0] in _MAKERS:
             raise
         raise TargetError(
             f"{destination} cannot be written: {error}",
