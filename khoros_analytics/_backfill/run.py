@@ -112,7 +112,7 @@ class Question:
         on_update: Callable[[BackfillProgress], object] | None,
         timeout: object,
     ) -> BackfillResult:
-        """Land what is missing."""
+        """Check what is asked for, and land what is missing."""
         replaces, verifies = checked("replace", as_flag, replace), checked("verify", as_flag, verify)
         if on_update is not None and not callable(on_update):
             raise ParameterError(f"on_update: {on_update!r} is not a function")
@@ -130,20 +130,27 @@ class Question:
         self._check_size()
         self._check_place(replace=replaces)
         self.folder.check()
-        clock, report = self.account.transport.clock, self.base.report.name
+        clock = self.account.transport.clock
         files = ThreadFetcher(clock) if executor is None else ExecutorFetcher(executor, mandate)
+        return self._land(files, settings, replace=replaces, verify=verifies)
+
+    def _land(
+        self, files: ThreadFetcher | ExecutorFetcher, settings: Settings, *, replace: bool, verify: bool
+    ) -> BackfillResult:
+        """Take the lease, tidy up what a kill left, and land what is missing."""
+        clock, report = self.account.transport.clock, self.base.report.name
         with (
             watched(report, str(self.folder), clock, self.account.progress) as watch,
             hold_lease(self.folder, LEASE) as check_lease,
             files as fetcher,
         ):
-            dataset = DatasetFiles.open_or_create(self.folder, self.identity, replace=replaces)
+            dataset = DatasetFiles.open_or_create(self.folder, self.identity, replace=replace)
             dataset.recover()
             contents = dataset.contents()
             dataset.remove_leftovers(contents)
-            if verifies:
+            if verify:
                 contents.damaged |= set(dataset.changed(contents.lines.values()))
-            self._check_damage(contents, verify=verifies)
+            self._check_damage(contents, verify=verify)
             watch.backfill = Backfill(
                 self.account,
                 self.plan(dataset, contents),

@@ -14,7 +14,7 @@ from ..reports import Report
 from .account import connect
 from .command import Command, Option, flag, option
 from .output import print_facts
-from .report_options import ReportGroup, SpanType, arguments_of, report_options
+from .report_options import ReportGroup, arguments_of, report_options, timeout_option
 from .session import current
 
 __all__ = ["curl", "download", "export", "status"]
@@ -36,13 +36,7 @@ def _output_options() -> list[Option]:
             "not given.",
         ),
         flag("--overwrite", "Replace another file that is there.", section=_OUTPUT),
-        option(
-            "--timeout",
-            type=SpanType(),
-            metavar="DURATION",
-            section=_OUTPUT,
-            help="How long all of it may take; 6 hours when not given.",
-        ),
+        timeout_option("6 hours", section=_OUTPUT),
     ]
 
 

@@ -9,7 +9,7 @@ from ..reports import API_PREFIX, REPORTS, Report
 from .account import connect
 from .command import Command, flag, option
 from .output import print_json, print_table
-from .report_options import SpanType, complete_report, find, option_name, unknown
+from .report_options import complete_report, find, option_name, timeout_option, unknown
 from .session import current
 
 __all__ = ["columns", "jobs", "reports", "teams", "timezones"]
@@ -84,7 +84,7 @@ columns = Command(
         click.Argument(["report"], shell_complete=complete_report),
         flag("--examples", "Show examples of columns that look like personal data, too."),
         flag("--fresh", "Ask the server, even if the columns are known."),
-        option("--timeout", type=SpanType(), metavar="DURATION", help="How long it may take; 6 hours when not given."),
+        timeout_option("6 hours"),
     ],
     help="Find out which columns REPORT has in your company, by the smallest export that tells. They are remembered "
     "for a day where there is a journal.",

@@ -8,7 +8,7 @@ from ..reports import FORMAT, TIMEZONE, Report
 from .account import connect
 from .command import Command, Option, flag, option
 from .output import print_facts, print_json, print_table
-from .report_options import ReportGroup, SpanType, arguments_of, report_options
+from .report_options import ReportGroup, arguments_of, report_options, timeout_option
 from .session import current
 
 __all__ = ["backfill", "plan"]
@@ -67,13 +67,7 @@ def _work_options() -> list[Option]:
         ),
         flag("--retry-uncertain", "Export windows again whose export may have been started.", section=_WORK),
         flag("--verify", "Read all files to find those that somebody changed.", section=_WORK),
-        option(
-            "--timeout",
-            type=SpanType(),
-            metavar="DURATION",
-            section=_WORK,
-            help="How long all of it may take; no limit when not given.",
-        ),
+        timeout_option("no limit", section=_WORK),
     ]
 
 

@@ -15,12 +15,12 @@ from .session import current
 
 __all__ = [
     "ReportGroup",
-    "SpanType",
     "arguments_of",
     "complete_report",
     "find",
     "option_name",
     "report_options",
+    "timeout_option",
     "unknown",
 ]
 
@@ -54,6 +54,12 @@ class SpanType(click.ParamType):  # type: ignore[type-arg]  # before 8.4 it take
         except (ValueError, OverflowError):
             forms = "'90 minutes', '+02:00'" if self.signed else "'90 minutes', '6 hours'"
             return self.fail(f"{value!r} is not a duration; write {forms}, or a number of seconds", param, ctx)
+
+
+def timeout_option(default: str, **settings: str) -> Option:
+    """Return the option of how long a command may take, with what holds when it is not given."""
+    text = f"How long all of it may take; {default} when not given."
+    return option("--timeout", type=SpanType(), metavar="DURATION", help=text, **settings)
 
 
 def option_name(parameter: Parameter) -> str:

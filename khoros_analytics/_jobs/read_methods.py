@@ -3,6 +3,7 @@
 import os
 from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import AbstractContextManager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast, overload
 
@@ -15,7 +16,7 @@ from .._frames.parquet import write_parquet
 from .._frames.read import batches, check_rows, require, to_arrow, to_pandas, to_polars
 from .._rows.read import primed, read_rows
 from .._secrecy import Hidden
-from .._storage.destination import open_destination
+from .._storage.destination import Destination, open_destination
 from ..errors import FailedJob
 from .file import JobFile, TemporaryFile
 from .remote import RemoteJob
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 
 __all__ = ["ReadMethods"]
 
-Extra = Literal["arrow", "pandas", "polars"]
+Extra = Literal["arrow", "excel", "pandas", "polars"]
 T = TypeVar("T")
 
 
@@ -253,17 +254,9 @@ class ReadMethods:
         """
         options = Hidden(storage_options)  # it may hold credentials, which a traceback with variables would show
         del storage_options
-        with self._errors_about_this():
-            require("arrow")
-            hints = parse_types(types, self._remote.request.report.name)
-            checked("overwrite", as_flag, overwrite)
-            deadline = self._remote.deadline(timeout)
-            destination = open_destination(
-                path, self._file.name("parquet"), overwrite=overwrite, storage_options=options.reveal()
-            )
-            file = self._file.export_file(self._file.path(deadline), hints)
-            write_parquet(file, destination, self._file.metadata())
-        return destination.result()
+        place = partial(open_destination, path, self._file.name("parquet"), overwrite=overwrite)
+        write = partial(write_parquet, about=self._file.metadata())
+        return self._written("arrow", place, write, overwrite=overwrite, types=types, timeout=timeout, options=options)
 
     @overload
     def to_excel(
@@ -328,16 +321,29 @@ class ReadMethods:
         """
         options = Hidden(storage_options)  # it may hold credentials, which a traceback with variables would show
         del storage_options
+        place = partial(open_workbook, path, self._file.name("xlsx"), overwrite=overwrite)
+        write = partial(write_workbook, title=self._remote.request.report.name, about=self._file.metadata())
+        return self._written("excel", place, write, overwrite=overwrite, types=types, timeout=timeout, options=options)
+
+    def _written(
+        self,
+        extra: Extra,
+        place: Callable[..., Destination],
+        write: Callable[[ExportFile, Destination], None],
+        *,
+        overwrite: object,
+        types: object,
+        timeout: float | None,
+        options: Hidden[Mapping[str, Any] | None],
+    ) -> Path | str:
+        """Write the file in another form; what can be known to be wrong is, before anything is waited for."""
         with self._errors_about_this():
-            require("excel")
+            require(extra)
             hints = parse_types(types, self._remote.request.report.name)
             checked("overwrite", as_flag, overwrite)
             deadline = self._remote.deadline(timeout)
-            destination = open_workbook(
-                path, self._file.name("xlsx"), overwrite=overwrite, storage_options=options.reveal()
-            )
-            file = self._file.export_file(self._file.path(deadline), hints)
-            write_workbook(file, destination, self._remote.request.report.name, self._file.metadata())
+            destination = place(storage_options=options.reveal())
+            write(self._file.export_file(self._file.path(deadline), hints), destination)
         return destination.result()
 
     def _frame(self, extra: Extra, make: Callable[[ExportFile], T], types: object, timeout: float | None) -> T:
