@@ -277,7 +277,7 @@ def test_drops_do_not_help(caller, impatient):
             try:
                 answer = client.recv(100)
             except TimeoutError:
-                assert time.monotonic() - began < 5
+                assert time.monotonic() - began < 20
 
     assert answer.startswith(b"HTTP/1.1 408 ")
 

@@ -286,7 +286,7 @@ def test_real_time(run):
     url = caller.started()["statusUrl"]
     began = time.monotonic()
     while caller.status(url)["result"]["runnerState"] == "RUNNING":
-        assert time.monotonic() - began < 5
+        assert time.monotonic() - began < 20
 
     assert time.monotonic() - began > 0.03
 
