@@ -55,14 +55,11 @@ def demo(session: nox.Session) -> None:
 
 @nox.session
 def tests(session: nox.Session) -> None:
-    """Test the installed package on the interpreter that runs nox; arguments go to pytest."""
+    """Test the installed package on the interpreter that runs nox; arguments go to pytest.
+
+    ``-- -m slow --dist loadgroup`` runs what takes long: crowds, hundreds of seeds of faults, and what type checkers see.
+    """
     _run_tests(session, "-m", "not slow")
-
-
-@nox.session
-def tests_slow(session: nox.Session) -> None:
-    """Run the tests that take long: crowds, hundreds of seeds of faults, and what type checkers see."""
-    _run_tests(session, "-m", "slow", "--dist", "loadgroup")
 
 
 @nox.session
