@@ -57,7 +57,7 @@ def demo(session: nox.Session) -> None:
 def tests(session: nox.Session) -> None:
     """Test the installed package on the interpreter that runs nox; arguments go to pytest.
 
-    ``-- -m slow --dist loadgroup`` runs what takes long: crowds, hundreds of seeds of faults, and what type checkers see.
+    ``-- -m slow --dist loadgroup`` runs what takes long: crowds, many seeds of faults, and what type checkers see.
     """
     _run_tests(session, "-m", "not slow")
 

@@ -23,7 +23,16 @@ from .json_arrow import JsonColumns
 from .json_lines import JsonLines
 from .json_numbers import has_numpy
 from .pieces import UnusualCsvError
-from .schema import ColumnTypes, Finding, SchemaBuilder, TooNarrowError, arrow_schema, converted, unfit_error
+from .schema import (
+    ColumnTypes,
+    Finding,
+    SchemaBuilder,
+    TooNarrowError,
+    arrow_schema,
+    converted,
+    unfit_error,
+    without_rows,
+)
 from .workers import workers
 
 if TYPE_CHECKING:
@@ -231,7 +240,7 @@ def grouped(schema: "pa.Schema", tables: Iterable["pa.Table"], size: int) -> Ite
     """Yield tables of at least so many bytes, but for the last one; and at least one."""
     import pyarrow as pa
 
-    waiting = [pa.Table.from_batches([], schema)]  # its own way to make one imports pandas, for nothing
+    waiting = [without_rows(schema)]
     for table in tables:
         waiting.append(table)
         if sum(part.nbytes for part in waiting) >= size:

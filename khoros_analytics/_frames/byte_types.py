@@ -52,13 +52,15 @@ class _Values:
 
     Attributes:
         content: Their bytes.
-        begins: Where each begins.
-        lengths: How many bytes each has: at least one.
+        begins: Where each value of the column begins; one that is missing begins where the next one does.
+        lengths: How many bytes each has; one that is missing has none.
+        count: How many are not missing.
     """
 
     content: "np.ndarray"
     begins: "np.ndarray"
     lengths: "np.ndarray"
+    count: int
 
 
 def _values(texts: "pa.StringArray") -> _Values | None:
@@ -67,33 +69,29 @@ def _values(texts: "pa.StringArray") -> _Values | None:
 
     _, offsets, content = texts.buffers()
     bounds = np.frombuffer(offsets, np.int32)[texts.offset : texts.offset + len(texts) + 1]
-    lengths = np.diff(bounds)
-    begins = bounds[:-1] - bounds[0]
-    if texts.null_count:
-        present = lengths > 0
-        begins, lengths = begins[present], lengths[present]
-        if len(lengths) != len(texts) - texts.null_count:
-            return None
-    elif not lengths.all():
+    lengths = bounds[1:] - bounds[:-1]
+    count = len(texts) - texts.null_count
+    if np.count_nonzero(lengths) != count:
         return None
-    return _Values(np.frombuffer(content, np.uint8)[bounds[0] : bounds[-1]], begins, lengths)
+    return _Values(np.frombuffer(content, np.uint8)[bounds[0] : bounds[-1]], bounds[:-1] - bounds[0], lengths, count)
 
 
 def _are_integers(values: _Values) -> bool:
     """Return whether they are digits, perhaps behind a minus, with no zero in front; Arrow refuses too large ones."""
     import numpy as np
 
-    first = values.content[values.begins]
-    lowest = values.content.min()
-    if values.content.max() > _NINE or lowest < _MINUS or values.lengths.max() > _LONGEST_INTEGER:
+    content, begins, lengths = values.content, values.begins, values.lengths
+    lowest = content.min()
+    if content.max() > _NINE or lowest < _MINUS or lengths.max() > _LONGEST_INTEGER:
         return False
+    first = content.take(begins, mode="clip")
     if lowest < _ZERO:
-        signed = first == _MINUS
-        if np.count_nonzero(values.content < _ZERO) != np.count_nonzero(signed):
+        signed = np.flatnonzero((first == _MINUS) & (lengths > 0))
+        if np.count_nonzero(content < _ZERO) != len(signed):
             return False
-        if (values.lengths[signed] == 1).any() or (values.content[values.begins[signed] + 1] == _ZERO).any():
+        if lengths[signed].min() == 1 or (content[begins[signed] + 1] == _ZERO).any():
             return False
-    return not ((first == _ZERO) & (values.lengths > 1)).any()
+    return not (lengths[np.flatnonzero(first == _ZERO)] > 1).any()
 
 
 def _are_floats(values: _Values) -> bool:
@@ -101,22 +99,29 @@ def _are_floats(values: _Values) -> bool:
 
     A second point, or a minus in the middle, is refused by Arrow itself.
     """
+    import numpy as np
+
     content, begins, lengths = values.content, values.begins, values.lengths
-    lowest = content.min()
-    if content.max() > _NINE or lowest < _MINUS or lengths.max() > _LONGEST_FLOAT:
+    if content.max() > _NINE or content.min() < _MINUS or lengths.max() > _LONGEST_FLOAT:
         return False
-    ends = begins + lengths
-    if (content[begins] == _MINUS).any():
-        begins = begins + (content[begins] == _MINUS)
-    if (begins == ends).any() or (content[begins] < _ZERO).any() or (content[ends - 1] < _ZERO).any():
+    if content.take(begins + (lengths - 1), mode="clip").min() < _ZERO:
         return False
-    zero = (content[begins] == _ZERO) & (ends - begins > 1)
-    return bool((content[begins[zero] + 1] == _POINT).all())
+    first = content.take(begins, mode="clip")
+    if first.min() < _ZERO:
+        present = np.flatnonzero(lengths)
+        signed = first[present] == _MINUS
+        begins, lengths = begins[present] + signed, lengths[present] - signed
+        first = content.take(begins, mode="clip")
+        if first.min() < _ZERO or not lengths.all():
+            return False
+    zero = np.flatnonzero(first == _ZERO)
+    longer = zero[lengths[zero] > 1]
+    return bool((content[begins[longer] + 1] == _POINT).all())
 
 
 def _are_moments(values: _Values, wanted: ColumnType) -> bool:
     """Return whether all have the same form: date, time, as many digits of a second, and the offset."""
-    length = int(values.lengths[0])
+    length = int(values.lengths.max())
     offset = "Z" if wanted.zone == "UTC" else wanted.zone or ""
     fraction = length - len(_MOMENT) - len(offset)
     if fraction and fraction - 1 not in _DIGITS_OF_SECOND:
@@ -131,7 +136,7 @@ def _have_form(values: _Values, form: str, end: str = "") -> bool:
     import numpy as np
 
     length = len(form) + len(end)
-    if values.lengths.min() != length or values.lengths.max() != length:
+    if values.lengths.max() != length or len(values.content) != length * values.count:
         return False
     # From the year 1000 to 8999: so every calendar has it, whatever the offset.
     lowest = np.frombuffer(f"1{form[1:]}{end}".encode(), np.uint8)

@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 
 __all__ = ["ArrowCsv", "RowCsv"]
 
-_BLOCK_SIZE = 1 << 20
+_BLOCK_SIZE = 1 << 21
 """How many bytes are parsed at once: larger pieces fall out of the processor's cache."""
-_BLOCKS_AT_ONCE = 8
+_BLOCKS_AT_ONCE = 3
 """How many pieces get their types at once: in smaller parts, finding out costs more than it has to."""
 _FEWER_BLOCKS_AT_ONCE = 1
 THREADS = max(2, min(4, os.cpu_count() or 1))
@@ -44,7 +44,8 @@ class ArrowCsv:
         self.is_plain = source.path is not None
         self._reader = source.reader
         # To start threads takes longer than to read a small file, and each one keeps memory of its own.
-        small = len(self._reader.peek(_BLOCK_SIZE)) < _BLOCK_SIZE
+        self._size = len(self._reader.peek(_BLOCK_SIZE)) or 1
+        small = self._size < _BLOCK_SIZE
         self.threads = 0 if small else _FEWER_THREADS if low_memory else THREADS
         self._pieces = _FEWER_BLOCKS_AT_ONCE if low_memory else _BLOCKS_AT_ONCE
         self._header = header
@@ -53,7 +54,7 @@ class ArrowCsv:
 
     def blocks(self) -> Generator[list[Piece], None, None]:
         """Yield whole rows: pieces of about a megabyte each, several at a time."""
-        pieces = pieces_of(self._reader, self._header.delimiter, _BLOCK_SIZE)
+        pieces = pieces_of(self._reader, self._header.delimiter, self._size)
         rows = (piece for piece in pieces if len(self._header.names) == 1 or not piece.is_blank())
         while block := list(islice(rows, self._pieces)):
             yield block
@@ -76,9 +77,11 @@ class ArrowCsv:
             rows = pa.py_buffer(codecs.BOM_UTF8 + piece.rows)  # Arrow takes one away, wherever the piece was
         try:
             _check_encoding(rows)
-            return csv.read_csv(pa.BufferReader(rows), *self._options)
+            table = csv.read_csv(pa.BufferReader(rows), *self._options)
         except pa.ArrowInvalid as error:
             raise UnusualCsvError from error
+        piece.free()
+        return table
 
 
 class RowCsv:

@@ -7,6 +7,7 @@ import math
 import re
 import struct
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from datetime import date
 from functools import cache
 from typing import TYPE_CHECKING
@@ -16,6 +17,18 @@ from attrs import evolve, frozen
 from ..reports import TypeName
 from .byte_types import look_exact
 from .column_types import NOTHING, TEXT, UNITS, ColumnType
+from .spelling import (
+    FIRST_FAR_YEAR,
+    FIRST_NEAR_YEAR,
+    FRACTION,
+    LONGEST_FLOAT,
+    MOMENT,
+    MORE_DIGITS,
+    MOST_DIGITS,
+    PATTERNS,
+    SHAPES,
+)
+from .value_types import types_of_few
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -33,34 +46,11 @@ __all__ = [
     "text_scalar",
 ]
 
-# What a type's values look like, for Python's regular expressions and for Arrow's.
-_MOMENT = r"[0-9]{4}-[0-9]{2}-[0-9]{2}[ T][0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]{1,9})?"
-_OFFSET = r"(Z|[+-][0-9]{2}:[0-9]{2})"
-_PATTERNS: dict[TypeName, str] = {
-    "integer": r"0|-?[1-9][0-9]{0,18}",
-    # With an exponent only as programs write it: 1.5E-7 and 1e-07 are numbers, 12E5 may be anything.
-    "float": (
-        r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?"
-        r"|-?[1-9]\.[0-9]+[eE][+-]?[0-9]{1,2}"
-        r"|-?[1-9][eE][+-][0-9]{1,2}"
-    ),
-    "boolean": r"true|false|True|False|TRUE|FALSE",
-    "date": r"[0-9]{4}-[0-9]{2}-[0-9]{2}",
-    "timestamp": f"{_MOMENT}{_OFFSET}?",
-}
-SHAPES: dict[TypeName, re.Pattern[str]] = {kind: re.compile(pattern) for kind, pattern in _PATTERNS.items()}
-FRACTION = re.compile(r"\.([0-9]+)")
-LONGEST_FLOAT = 300
-"""Of so many characters no number without an exponent is too large or too small for a float."""
-MOST_DIGITS = 15
-"""The decimal digits that a float keeps, whatever they are."""
-MORE_DIGITS = re.compile(rf"^-?[0.]*[1-9](?:\.?[0-9]){{{MOST_DIGITS}}}")
-"""What a number with more of them looks like."""
-FIRST_NEAR_YEAR, FIRST_FAR_YEAR = "1678", "2262"
-"""Between these years 64 bits of nanoseconds reach."""
 _DIGITS = "0123456789"
 _PLAIN_MOMENT = len("2019-02-01 00:00:00")
 _SAMPLE = 20
+_FEW = 256
+"""Of so many texts Python itself looks at each, in less time than it takes to call numpy or Arrow."""
 _FIRST_DAY, _LAST_DAY = ((day - date(1970, 1, 1)).days for day in (date.min, date.max))
 
 
@@ -130,10 +120,25 @@ def infer(column: ColumnChunk) -> "tuple[ColumnType, pa.ChunkedArray]":
     if column.origin != "string":
         found = _native_type(column)
         return found, cast_exactly(column, found)
+    if len(values) <= _FEW:
+        return _inferred_of_few(values)
     for found in _guesses(values):
         converted = cast_exactly(column, found)
         if converted is not None:
             return found, converted
+    return TEXT, values
+
+
+def _inferred_of_few(values: "pa.ChunkedArray") -> "tuple[ColumnType, pa.ChunkedArray]":
+    import pyarrow as pa
+
+    texts = [text for text in values.to_pylist() if text is not None]
+    for found in types_of_few(texts):
+        # An error says that a number is beyond 64 bits, or that there is no such day.
+        with suppress(pa.ArrowInvalid):
+            parsed = _parsed_booleans(values) if found.kind == "boolean" else values.cast(arrow_type(found))
+            if (found.kind == "timestamp" and not found.wide) or _in_calendar(parsed, found):
+                return found, parsed
     return TEXT, values
 
 
@@ -279,17 +284,17 @@ def _is_exact(values: "pa.ChunkedArray", wanted: ColumnType) -> bool:
 
     longest = _longest(values)
     if wanted.kind in ("integer", "float"):
-        if not _is_plain(values, longest) and not _all_match(values, _PATTERNS[wanted.kind]):
+        if not _is_plain(values, longest) and not _all_match(values, PATTERNS[wanted.kind]):
             return False
         if wanted.kind == "integer" or longest <= MOST_DIGITS:
             return True
         return longest <= LONGEST_FLOAT and not _any_match(values, MORE_DIGITS.pattern)
     if wanted.kind != "timestamp":
-        return _all_match(values, _PATTERNS[wanted.kind or "text"])
+        return _all_match(values, PATTERNS[wanted.kind or "text"])
     if (wanted.unit, wanted.zone, longest) == ("s", None, _PLAIN_MOMENT):
         # Of so many characters there is only one form that Arrow reads, and to count them is ten times as fast.
         return bool(pc.min(pc.binary_length(values)).as_py() == longest)
-    return _all_match(values, _MOMENT + ("Z" if wanted.zone == "UTC" else re.escape(wanted.zone or "")))
+    return _all_match(values, MOMENT + ("Z" if wanted.zone == "UTC" else re.escape(wanted.zone or "")))
 
 
 def _longest(values: "pa.ChunkedArray") -> int:
@@ -381,7 +386,7 @@ def _parsed_booleans(values: "pa.ChunkedArray", *, any_case: bool = False) -> "p
     yes, no = pc.equal(values, true), pc.equal(values, false)
     if pc.all(pc.or_(yes, no)).as_py():
         return yes
-    if not any_case and not _all_match(values, _PATTERNS["boolean"]):
+    if not any_case and not _all_match(values, PATTERNS["boolean"]):
         raise pa.ArrowInvalid
     lower = pc.utf8_lower(values)
     yes, no = pc.equal(lower, true), pc.equal(lower, false)
@@ -434,4 +439,6 @@ def _as_text(column: ColumnChunk) -> "pa.ChunkedArray":
     """Return values as the file writes them."""
     import pyarrow as pa
 
-    return column.written() if column.written else column.values.cast(pa.string())
+    if column.written:
+        return column.written()
+    return column.values if column.values.type == pa.string() else column.values.cast(pa.string())

@@ -4,15 +4,21 @@
 # pyright: reportAttributeAccessIssue=false
 
 import re
+from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING, Literal, get_args
 
 from ..errors import ParameterError
+from .arrow_reader import in_order
 from .column_types import TEXT, UNITS, ColumnType, SchemaHints
+from .csv_arrow import THREADS
 
 if TYPE_CHECKING:
+    import numpy as np
     import pandas as pd
     import pyarrow as pa
+    from pandas.api.extensions import ExtensionArray
 
 __all__ = ["DtypeBackend", "check_backend", "may_be_moments", "moments_in", "pandas_frame"]
 
@@ -20,6 +26,9 @@ DtypeBackend = Literal["pandas", "pyarrow"]
 """Whose types the columns of a DataFrame have: pandas' own, or those of Arrow."""
 
 _UTC = "UTC"
+_AT_ONCE = 64
+_MANY = 10_000
+"""From so many rows on, threads are of use."""
 _WITH_OFFSET = r"[0-9]{4}-[0-9]{2}-[0-9]{2}[ T][0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]{1,9})?(?:Z|[+-][0-9]{2}:[0-9]{2})"
 _CALENDAR = "0001-01-03", "9999-12-30"
 """Between these days a moment lies in the years 1 to 9999 in every zone."""
@@ -36,20 +45,22 @@ def check_backend(backend: object) -> DtypeBackend:
 
 
 def pandas_frame(table: "pa.Table", backend: DtypeBackend, hints: SchemaHints, zone: str | None) -> "pd.DataFrame":
-    """Return a table as a DataFrame; columns with several offsets become moments in a zone, UTC when not known."""
+    """Return a table as a DataFrame; columns with several offsets become moments in a zone, UTC when not known.
+
+    Arrow's own way to do so takes twice as long for a few rows, and does one column of texts after the other for many.
+    """
     import pandas as pd
 
     table = _with_moments(table, hints, zone or _UTC)
-    frame: pd.DataFrame
-    if backend == "pyarrow":
-        frame = table.to_pandas(types_mapper=pd.ArrowDtype)
-    else:
-        frame = _with_midnights(table).to_pandas(types_mapper=_pandas_types().get)
-    return frame
+    make: Callable[[pa.ChunkedArray], ExtensionArray | np.ndarray] = (
+        pd.arrays.ArrowExtensionArray if backend == "pyarrow" else partial(_pandas_array, _pandas_types())
+    )
+    arrays = in_order(make, table.columns, THREADS if table.num_rows >= _MANY else 0)
+    columns = dict(zip(table.column_names, arrays, strict=True))
+    return pd.DataFrame(columns, index=pd.RangeIndex(table.num_rows), copy=False)
 
 
 def _pandas_types() -> "dict[pa.DataType, pd.api.extensions.ExtensionDtype]":
-    """Return pandas' types for those of Arrow; timestamps need none, since NaT is a value of NumPy's own type."""
     import pandas as pd
     import pyarrow as pa
 
@@ -57,28 +68,36 @@ def _pandas_types() -> "dict[pa.DataType, pd.api.extensions.ExtensionDtype]":
         pa.int64(): pd.Int64Dtype(),
         pa.float64(): pd.Float64Dtype(),
         pa.bool_(): pd.BooleanDtype(),
-        pa.string(): pd.StringDtype("pyarrow"),
     }
 
 
-def _with_midnights(table: "pa.Table") -> "pa.Table":
-    """Turn dates into their first moments: pandas has no type of its own for dates."""
+def _pandas_array(
+    types: "dict[pa.DataType, pd.api.extensions.ExtensionDtype]", values: "pa.ChunkedArray"
+) -> "ExtensionArray | np.ndarray":
+    """Return a column as pandas has it. Dates are their first moments: there is no type of its own for them."""
+    import pandas as pd
     import pyarrow as pa
 
-    for index, column in enumerate(table.schema):
-        if pa.types.is_date(column.type):
-            table = table.set_column(index, column.name, table.column(index).cast(pa.timestamp("s")))
-    return table
+    if pa.types.is_date(values.type):
+        values = values.cast(pa.timestamp("s"))
+    if pa.types.is_timestamp(values.type):
+        zone = values.type.tz
+        if zone is None:
+            moments = values.to_numpy()
+            return moments if moments.flags.writeable else moments.copy()
+        return pd.DatetimeTZDtype(values.type.unit, zone).__from_arrow__(values)
+    if pa.types.is_string(values.type):
+        return pd.arrays.ArrowStringArray(values)
+    return types[values.type].__from_arrow__(values)
 
 
 def _with_moments(table: "pa.Table", hints: SchemaHints, zone: str) -> "pa.Table":
     import pyarrow as pa
 
-    for index, column in enumerate(table.schema):
-        if pa.types.is_string(column.type) and may_be_moments(column.name, hints):
-            moments = moments_in(table.column(index), zone)
-            if moments is not None:
-                table = table.set_column(index, column.name, moments)
+    for index, (name, values) in enumerate(zip(table.column_names, table.columns, strict=True)):
+        moments = moments_in(values, zone) if pa.types.is_string(values.type) else None
+        if moments is not None and may_be_moments(name, hints):
+            table = table.set_column(index, name, moments)
     return table
 
 
@@ -93,7 +112,7 @@ def moments_in(values: "pa.ChunkedArray", zone: str) -> "pa.ChunkedArray | None"
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    first = next((text for chunk in values.chunks for text in chunk.drop_null().slice(0, 1).to_pylist()), None)
+    first = _first(values)
     if first is None or not re.fullmatch(_WITH_OFFSET, first):
         return None
     if not pc.all(pc.match_substring_regex(values, rf"\A{_WITH_OFFSET}\z")).as_py():
@@ -104,6 +123,15 @@ def moments_in(values: "pa.ChunkedArray", zone: str) -> "pa.ChunkedArray | None"
         # An error says that a unit is not fine enough, or that there is no such day.
         with suppress(pa.ArrowInvalid):
             return values.cast(pa.timestamp(unit, _UTC)).cast(pa.timestamp(unit, zone))
+    return None
+
+
+def _first(values: "pa.ChunkedArray") -> str | None:
+    """Return the first value that is not missing."""
+    for start in range(0, len(values), _AT_ONCE):
+        for text in values.slice(start, _AT_ONCE).to_pylist():
+            if text is not None:
+                return str(text)
     return None
 
 

@@ -4,7 +4,9 @@ Whether an LF ends a row shows by the number of quotes before it. With numpy the
 and whether they are right can be seen in another thread than the one that reads; without it the rows are cut at them.
 """
 
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from operator import itemgetter
 from typing import TYPE_CHECKING
 
@@ -18,6 +20,8 @@ if TYPE_CHECKING:
 __all__ = ["Piece", "UnusualCsvError", "pieces_of"]
 
 _MAX_ROW_SIZE = 1 << 26
+_MOST_REST = 16
+"""The part of a piece that a row which is not whole, and stands behind it, usually takes at most."""
 _QUOTE = 34
 _FIRST, _LAST = itemgetter(0), itemgetter(-1)
 
@@ -33,61 +37,74 @@ class Piece:
     Attributes:
         rows: They, with their line ends.
         check: Raises an UnusualCsvError where a quote stands where none may stand; any thread may call it.
+        free: Gives the memory of the rows back for others; then nobody may look at them any more.
     """
 
     rows: memoryview
     check: Callable[[], None]
+    free: Callable[[], None]
 
     def is_blank(self) -> bool:
         """Return whether there are only line ends in it."""
         return self.rows[0] in b"\r\n" and not bytes(self.rows).strip(b"\r\n")
 
 
-Cutter = Callable[[bytes], tuple[int, Callable[[], None]]]
-"""Returns where the last whole row of some bytes ends, and the check of those rows."""
+Cutter = Callable[[bytearray, int], tuple[int, Callable[[], None]]]
+"""Returns where the last whole row ends of so many bytes of memory, and the check of those rows."""
 
 
 def pieces_of(reader: PeekableReader, delimiter: str, size: int) -> Iterator[Piece]:
-    """Yield a file in pieces of about so many bytes; an UnusualCsvError where no row ends."""
+    """Yield a file in pieces of about so many bytes; an UnusualCsvError where no row ends.
+
+    New memory is dear, so that of pieces which have been read is used again.
+    """
     cut = _cutter(delimiter.encode())
+    spare: deque[bytearray] = deque()
     rest, wanted = b"", size
-    while read := reader.read(wanted):
-        data = rest + read if rest else read
-        end, check = cut(data)
+    while True:
+        memory = spare.pop() if spare else bytearray(size + size // _MOST_REST)
+        if len(rest) + wanted > len(memory):
+            memory = bytearray(len(rest) + wanted)
+        filled = len(rest)
+        memory[:filled] = rest
+        read = reader.readinto(memoryview(memory)[filled : filled + wanted])
+        if not read:
+            break
+        end, check = cut(memory, filled + read)
         if end:
-            yield Piece(memoryview(data)[:end], check)
-        elif len(data) > _MAX_ROW_SIZE:
+            yield Piece(memoryview(memory)[:end], check, partial(spare.append, memory))
+        elif filled + read > _MAX_ROW_SIZE:
             raise UnusualCsvError
         # Twice as much each time, so that a long row is not looked at again and again.
-        rest, wanted = data[end:], size if end else len(data)
+        rest, wanted = bytes(memoryview(memory)[end : filled + read]), size if end else filled + read
     if rest:
         # Without the line end, Arrow takes an empty last field behind a quoted one for quoted, too.
-        rest += b"\n"
-        end, check = cut(rest)
-        if end < len(rest):
+        last = bytearray(rest + b"\n")
+        end, check = cut(last, len(last))
+        if end < len(last):
             raise UnusualCsvError
-        yield Piece(memoryview(rest), check)
+        yield Piece(memoryview(last), check, lambda: None)
 
 
 def _cutter(delimiter: bytes) -> Cutter:
     try:
         import numpy as np
     except ImportError:
-        return lambda data: _cut_at_quotes(data, delimiter)
+        return lambda memory, size: _cut_at_quotes(memory, size, delimiter)
     edges = np.zeros(256, bool)
     edges[[*delimiter, *b"\r\n"]] = True
-    return lambda data: _cut(data, edges)
+    return lambda memory, size: _cut(memory, size, edges)
 
 
-def _cut(data: bytes, edges: "np.ndarray") -> tuple[int, Callable[[], None]]:
+def _cut(memory: bytearray, size: int, edges: "np.ndarray") -> tuple[int, Callable[[], None]]:
     import numpy as np
 
-    content = np.frombuffer(data, np.uint8)
+    content = np.frombuffer(memory, np.uint8, size)
     quotes = np.flatnonzero(content == _QUOTE)
-    end = data.rfind(b"\n") + 1
+    end = memory.rfind(b"\n", 0, size) + 1
     before = int(quotes.searchsorted(end))
     while before % 2:  # this LF stands behind the last quote, and so within the field that it opens
-        end = data.rfind(b"\n", 0, int(quotes[before - 1])) + 1
+        end = memory.rfind(b"\n", 0, int(quotes[before - 1])) + 1
         before = int(quotes.searchsorted(end))
     return end, lambda: _check_edges(content[:end], quotes[:before], edges)
 
@@ -112,17 +129,17 @@ def _check_edges(content: "np.ndarray", quotes: "np.ndarray", edges: "np.ndarray
         raise UnusualCsvError
 
 
-def _cut_at_quotes(data: bytes, delimiter: bytes) -> tuple[int, Callable[[], None]]:
+def _cut_at_quotes(memory: bytearray, size: int, delimiter: bytes) -> tuple[int, Callable[[], None]]:
     """Return the same as with numpy; here everything is checked at once."""
-    end = data.rfind(b"\n") + 1
-    parts = data[:end].split(b'"')
+    end = memory.rfind(b"\n", 0, size) + 1
+    parts = bytes(memoryview(memory)[:end]).split(b'"')
     if len(parts) % 2 == 0:
         quotes = len(parts) - 1
         while quotes % 2:
-            before = data.rfind(b"\n", 0, end - 1) + 1
-            quotes -= data.count(b'"', before, end)
+            before = memory.rfind(b"\n", 0, end - 1) + 1
+            quotes -= memory.count(b'"', before, end)
             end = before
-        parts = data[:end].split(b'"')
+        parts = bytes(memoryview(memory)[:end]).split(b'"')
     _check_parts(parts, delimiter)
     return end, lambda: None
 

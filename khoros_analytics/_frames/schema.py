@@ -33,6 +33,7 @@ __all__ = [
     "converted_column",
     "unfit_error",
     "without_columns",
+    "without_rows",
 ]
 
 ColumnTypes = Mapping[str, ColumnType]
@@ -136,6 +137,13 @@ def converted_column(
     if array is None:
         raise TooNarrowError
     return array
+
+
+def without_rows(schema: "pa.Schema") -> "pa.Table":
+    """Return a table without rows. Arrow's own way to make one imports pandas where it is installed, for nothing."""
+    import pyarrow as pa
+
+    return pa.Table.from_batches([], schema)
 
 
 def without_columns(rows: int) -> "pa.Table":

@@ -21,6 +21,7 @@ from .schema import (
     converted_column,
     unfit_error,
     without_columns,
+    without_rows,
 )
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ def read_parts(file: ExportFile, make: Callable[["pa.Table"], T]) -> list[T]:
     with suppress(UnusualCsvError), opened(file) as (reader, names):
         if isinstance(reader, ArrowCsv) and reader.is_plain:
             return _parts(file, reader, names, make)
-    return with_tables(file, lambda schema, tables: [make(schema.empty_table()), *map(make, tables)])
+    return with_tables(file, lambda schema, tables: [make(without_rows(schema)), *map(make, tables)])
 
 
 def _joined(tables: list["pa.Table"]) -> "pa.Table":
@@ -82,7 +83,7 @@ def _parts(file: ExportFile, reader: ColumnReader, names: tuple[str, ...], make:
         parts = list(in_order(lambda pair: part(*pair), guess.take_first(), reader.threads))
         parts += in_order(lambda block: part(reader.chunk(block), {}), blocks, reader.threads)
     if all(part.made for part in parts):
-        return [make(schema.empty_table()), *(made for part in parts for made in part.made)]
+        return [make(without_rows(schema)), *(made for part in parts for made in part.made)]
     return [make(table) for table in _mended(file, guess.types, [part.arrays for part in parts])]
 
 
@@ -115,7 +116,7 @@ def _mended(file: ExportFile, types: ColumnTypes, parts: list[Arrays]) -> list["
         else pa.chunked_array([chunk for arrays in parts for chunk in arrays[field.name].chunks], field.type)
         for field in schema
     }
-    return [schema.empty_table(), _table(arrays, schema)]
+    return [without_rows(schema), _table(arrays, schema)]
 
 
 def _read_again(file: ExportFile, names: list[str]) -> Mapping[str, tuple[ColumnType, "pa.ChunkedArray"]]:

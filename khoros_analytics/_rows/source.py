@@ -46,8 +46,9 @@ _REDACTED_SIZE = 32768  # much more than is quoted: a secret that was cut off is
 class PeekableReader:
     """Bytes that can be read, and looked at before they are."""
 
-    def __init__(self, fill: Callable[[int], bytes]) -> None:
+    def __init__(self, fill: Callable[[int], bytes], fill_into: Callable[[memoryview], int] | None = None) -> None:
         self._fill = fill
+        self._fill_into = fill_into
         self._held = b""
 
     def peek(self, size: int) -> bytes:
@@ -70,6 +71,19 @@ class PeekableReader:
         if missing < 0:
             self._held = content[size:]
         return content[:size]
+
+    def readinto(self, target: memoryview) -> int:
+        """Put the next bytes where they should be, and return how many they are: fewer than fit only at the end."""
+        if not self._fill_into:
+            content = self.read(len(target))
+            target[: len(content)] = content
+            return len(content)
+        filled = min(len(self._held), len(target))
+        target[:filled] = self._held[:filled]
+        self._held = self._held[filled:]
+        while filled < len(target) and (more := self._fill_into(target[filled:])):
+            filled += more
+        return filled
 
 
 @frozen
@@ -119,7 +133,7 @@ def _opened(source: str | os.PathLike[str] | IO[bytes], format: Format | None) -
     if isinstance(source, str | os.PathLike):
         path = Path(source)
         with path.open("rb", buffering=0) as file:
-            reader = PeekableReader(lambda size: file.read(size) or b"")
+            reader = PeekableReader(lambda size: file.read(size) or b"", lambda memory: file.readinto(memory) or 0)
             content = _content(reader, path.name, format)
             again = content.reader is reader and path.is_file()  # a pipe can be read once only
             yield evolve(content, path=path if again else None)
