@@ -18,7 +18,7 @@ from .._rows.json_reader import DamagedBlockError
 from .._rows.source import Format, open_export
 from .column_types import SchemaHints
 from .csv_arrow import ArrowCsv, RowCsv
-from .inference import Chunk, UnfitValueError
+from .inference import Chunk, UnfitValueError, arrow_type
 from .json_arrow import JsonColumns
 from .json_lines import JsonLines
 from .json_numbers import has_numpy
@@ -207,16 +207,26 @@ def _types_of_all(file: ExportFile) -> ColumnTypes:
     schema = SchemaBuilder(file.hints)
     with opened(file) as (reader, names), closing(reader.blocks()) as blocks:
         for found in in_order(lambda block: schema.examine_all(reader.chunk(block)), blocks, reader.threads):
+            known = schema.texts
             schema.add(found)
+            if isinstance(reader, ArrowCsv) and schema.texts != known:
+                reader.leave_out(schema.texts)
         return schema.finish(names or (() if schema.types else file.columns))
 
 
 def tables_of(file: ExportFile, types: ColumnTypes) -> Tables:
     """Yield the tables of a file whose types are known."""
     with opened(file) as (reader, _), closing(reader.blocks()) as blocks:
-        tables = in_order(lambda block: converted(reader.chunk(block), types, file.hints), blocks, reader.threads)
+        tables = in_order(_converter(reader, types, file.hints), blocks, reader.threads)
         with closing(tables):
             yield from _numbered(tables, file.path.name)
+
+
+def _converter(reader: ColumnReader, types: ColumnTypes, hints: SchemaHints) -> Callable[[Any], "pa.Table"]:
+    """Return what makes a table of a block whose types are known."""
+    if isinstance(reader, ArrowCsv) and types and not hints.overrides:
+        return reader.typed({name: arrow_type(known) for name, known in types.items()})
+    return lambda block: converted(reader.chunk(block), types, hints)
 
 
 @contextmanager

@@ -3,7 +3,8 @@
 import codecs
 import os
 import struct
-from collections.abc import Collection, Generator, Sequence
+from collections.abc import Callable, Collection, Container, Generator, Mapping, Sequence
+from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING
 
@@ -11,10 +12,13 @@ from .._rows.csv_reader import Header, csv_records
 from .._rows.source import ExportSource
 from .inference import Chunk, ColumnChunk
 from .pieces import Piece, UnusualCsvError, pieces_of
+from .spelling import FALSE, TRUE
 
 if TYPE_CHECKING:
     import pyarrow as pa
     from pyarrow import csv
+
+    _Options = tuple[csv.ReadOptions, csv.ParseOptions, csv.ConvertOptions]
 
 __all__ = ["ArrowCsv", "RowCsv"]
 
@@ -49,8 +53,7 @@ class ArrowCsv:
         self.threads = 0 if small else _FEWER_THREADS if low_memory else THREADS
         self._pieces = _FEWER_BLOCKS_AT_ONCE if low_memory else _BLOCKS_AT_ONCE
         self._header = header
-        self._columns = [name for name in header.names if name in columns] if columns else header.names
-        self._options = _options(header, self._columns)
+        self._read = self._texts_of(columns or header.names)
 
     def blocks(self) -> Generator[list[Piece], None, None]:
         """Yield whole rows: pieces of about a megabyte each, several at a time."""
@@ -63,11 +66,28 @@ class ArrowCsv:
         """Parse a block; several threads may do so at once."""
         import pyarrow as pa
 
-        table = pa.concat_tables(map(self._parsed, block))
-        columns = zip(self._columns, table.columns, strict=True)
+        table = pa.concat_tables(map(partial(self._parsed, self._read), block))
+        columns = zip(table.column_names, table.columns, strict=True)
         return Chunk({name: ColumnChunk(values) for name, values in columns}, table.num_rows)
 
-    def _parsed(self, piece: Piece) -> "pa.Table":
+    def leave_out(self, columns: Container[str]) -> None:
+        """Parse some columns no more, but for the first one: a table without any would not say how many rows it has."""
+        rest = [name for name in self._header.names if name not in columns]
+        self._read = self._texts_of(rest or self._header.names[:1])
+
+    def typed(self, types: "Mapping[str, pa.DataType]") -> "Callable[[Sequence[Piece]], pa.Table]":
+        """Return what parses a block whose columns are known to keep all their values in these types."""
+        import pyarrow as pa
+
+        options = _options(self._header, types)
+        return lambda block: pa.concat_tables(map(partial(self._parsed, options), block))
+
+    def _texts_of(self, columns: Collection[str]) -> "_Options":
+        import pyarrow as pa
+
+        return _options(self._header, {name: pa.string() for name in self._header.names if name in columns})
+
+    def _parsed(self, options: "_Options", piece: Piece) -> "pa.Table":
         import pyarrow as pa
         from pyarrow import csv
 
@@ -77,7 +97,7 @@ class ArrowCsv:
             rows = pa.py_buffer(codecs.BOM_UTF8 + piece.rows)  # Arrow takes one away, wherever the piece was
         try:
             _check_encoding(rows)
-            table = csv.read_csv(pa.BufferReader(rows), *self._options)
+            table = csv.read_csv(pa.BufferReader(rows), *options)
         except pa.ArrowInvalid as error:
             raise UnusualCsvError from error
         piece.free()
@@ -106,17 +126,18 @@ class RowCsv:
         return Chunk({name: ColumnChunk(pa.array(values, pa.string())) for name, values in columns}, len(block))
 
 
-def _options(header: Header, columns: Sequence[str]) -> "tuple[csv.ReadOptions, csv.ParseOptions, csv.ConvertOptions]":
-    """Return what makes all columns text: an empty field is missing, an empty text between quotes is not."""
-    import pyarrow as pa
+def _options(header: Header, types: "Mapping[str, pa.DataType]") -> "_Options":
+    """Return what parses some columns: an empty field is missing, an empty text between quotes is not."""
     from pyarrow import csv
 
     return (
         csv.ReadOptions(column_names=header.names, block_size=_ONE_BLOCK, use_threads=False),
         csv.ParseOptions(delimiter=header.delimiter, ignore_empty_lines=len(header.names) > 1),
         csv.ConvertOptions(
-            column_types=dict.fromkeys(columns, pa.string()),
-            include_columns=columns,
+            column_types=types,
+            include_columns=list(types),
+            true_values=TRUE,
+            false_values=FALSE,
             check_utf8=False,
             null_values=[""],
             strings_can_be_null=True,

@@ -81,6 +81,11 @@ class SchemaBuilder:
             elif known.origin is None:  # the first value decides
                 self.types[name] = found.type
 
+    @property
+    def texts(self) -> set[str]:
+        """The columns that are text already, whatever else comes."""
+        return {name for name, known in self.types.items() if known == TEXT}
+
     def finish(self, names: Iterable[str]) -> ColumnTypes:
         """Return the types of all columns; those named here are there even where no row has them."""
         nothing = Chunk({name: _without_values() for name in names if name not in self.types}, 0)

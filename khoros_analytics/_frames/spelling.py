@@ -5,6 +5,7 @@ import re
 from ..reports import TypeName
 
 __all__ = [
+    "FALSE",
     "FIRST_FAR_YEAR",
     "FIRST_NEAR_YEAR",
     "FRACTION",
@@ -14,8 +15,10 @@ __all__ = [
     "MOST_DIGITS",
     "PATTERNS",
     "SHAPES",
+    "TRUE",
 ]
 
+TRUE, FALSE = ("true", "True", "TRUE"), ("false", "False", "FALSE")
 MOMENT = r"[0-9]{4}-[0-9]{2}-[0-9]{2}[ T][0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]{1,9})?"
 OFFSET = r"(Z|[+-][0-9]{2}:[0-9]{2})"
 PATTERNS: dict[TypeName, str] = {
@@ -26,7 +29,7 @@ PATTERNS: dict[TypeName, str] = {
         r"|-?[1-9]\.[0-9]+[eE][+-]?[0-9]{1,2}"
         r"|-?[1-9][eE][+-][0-9]{1,2}"
     ),
-    "boolean": r"true|false|True|False|TRUE|FALSE",
+    "boolean": "|".join(TRUE + FALSE),
     "date": r"[0-9]{4}-[0-9]{2}-[0-9]{2}",
     "timestamp": f"{MOMENT}{OFFSET}?",
 }
