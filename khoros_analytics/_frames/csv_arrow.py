@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from .._rows.csv_reader import Header, csv_records
 from .._rows.source import ExportSource
+from .arrays import text_array
 from .inference import Chunk, ColumnChunk
 from .pieces import Piece, UnusualCsvError, pieces_of
 from .spelling import FALSE, TRUE
@@ -20,16 +21,20 @@ if TYPE_CHECKING:
 
     _Options = tuple[csv.ReadOptions, csv.ParseOptions, csv.ConvertOptions]
 
-__all__ = ["ArrowCsv", "RowCsv"]
+__all__ = ["FEWER_THREADS", "THREADS", "ArrowCsv", "RowCsv"]
 
 _BLOCK_SIZE = 1 << 21
 """How many bytes are parsed at once: larger pieces fall out of the processor's cache."""
 _BLOCKS_AT_ONCE = 3
 """How many pieces get their types at once: in smaller parts, finding out costs more than it has to."""
-_FEWER_BLOCKS_AT_ONCE = 1
+_SMALL_BLOCK_SIZE = 3 << 19
+"""No power of two: Arrow would need a little more than one, and take twice as much."""
+_COLUMNS_PER_BLOCK = 400
+"""With so many more columns, one more small piece gets its types at once."""
 THREADS = max(2, min(4, os.cpu_count() or 1))
 """How many threads have Arrow work for them."""
-_FEWER_THREADS = 2
+FEWER_THREADS = 1
+"""Another one would need half as much memory again, since Arrow keeps what it has used for each."""
 _ROWS_AT_ONCE = 4096
 _ONE_BLOCK = 1 << 30
 """More than a piece may have, so that Arrow never cuts one: where it cuts, it may drop an LF of a field."""
@@ -48,10 +53,10 @@ class ArrowCsv:
         self.is_plain = source.path is not None
         self._reader = source.reader
         # To start threads takes longer than to read a small file, and each one keeps memory of its own.
-        self._size = len(self._reader.peek(_BLOCK_SIZE)) or 1
-        small = self._size < _BLOCK_SIZE
-        self.threads = 0 if small else _FEWER_THREADS if low_memory else THREADS
-        self._pieces = _FEWER_BLOCKS_AT_ONCE if low_memory else _BLOCKS_AT_ONCE
+        size = _SMALL_BLOCK_SIZE if low_memory else _BLOCK_SIZE
+        self._size = len(self._reader.peek(size)) or 1
+        self.threads = 0 if self._size < size else FEWER_THREADS if low_memory else THREADS
+        self._pieces = 1 + len(header.names) // _COLUMNS_PER_BLOCK if low_memory else _BLOCKS_AT_ONCE
         self._header = header
         self._read = self._texts_of(columns or header.names)
 
@@ -120,10 +125,8 @@ class RowCsv:
 
     def chunk(self, block: Sequence[Sequence[str | None]]) -> Chunk:
         """Turn rows into columns."""
-        import pyarrow as pa
-
         columns = zip(self._names, zip(*block, strict=True), strict=True)
-        return Chunk({name: ColumnChunk(pa.array(values, pa.string())) for name, values in columns}, len(block))
+        return Chunk({name: ColumnChunk(text_array(values)) for name, values in columns}, len(block))
 
 
 def _options(header: Header, types: "Mapping[str, pa.DataType]") -> "_Options":

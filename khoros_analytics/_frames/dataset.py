@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from .arrays import text_array
 from .read import read_arrow, require
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ def read_texts(files: Iterable[tuple[str, Path]]) -> "ds.Dataset":
     import pyarrow.dataset as ds
 
     tables = [_with_window(read_arrow(path, types="text"), window) for window, path in files]
-    nothing = pa.table({"window": pa.array([], pa.string())})
+    nothing = pa.table({"window": text_array([])})
     table = pa.concat_tables(tables, promote_options="default") if tables else nothing
     last = [*(name for name in table.column_names if name != "window"), "window"]
     return ds.dataset(table.select(last))

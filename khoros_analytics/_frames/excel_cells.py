@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING
 
 from attrs import frozen
 
+from .arrays import text_array, text_scalar
 from .excel_columns import SheetColumn, values_of
-from .inference import text_scalar
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -215,12 +215,10 @@ def _float(value: float) -> "pa.DoubleScalar":
 
 def _escaped(values: "pa.StringArray") -> "pa.StringArray":
     """Return texts as they stand in XML."""
-    import pyarrow as pa
     import pyarrow.compute as pc
 
     if pc.any(pc.match_substring_regex(values, _MAY_NEED_ESCAPE)).as_py():
-        escaped = (None if text is None else _escaped_text(text) for text in values.to_pylist())
-        return pa.array(escaped, pa.string())
+        return text_array([None if text is None else _escaped_text(text) for text in values.to_pylist()])
     for character, written in _ENTITIES.items():
         values = pc.replace_substring(values, character, written)
     return values

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from attrs import asdict, frozen
 
+from .arrays import text_array
+
 if TYPE_CHECKING:
     import pyarrow as pa
 
@@ -206,15 +208,13 @@ def to_text(values: "pa.ChunkedArray", form: Form) -> "pa.ChunkedArray":
 
 
 def _floats_as_text(values: "pa.Array", form: Form) -> "pa.Array":
-    import pyarrow as pa
-
     if form.kind == "decimals":
         texts = [None if value is None else f"{value:.{form.decimals}f}" for value in values.to_pylist()]
     else:
         texts = [None if value is None else repr(value) for value in values.to_pylist()]
     if form.kind == "plain":
         texts = [text.removesuffix(".0") if text else None for text in texts]
-    return pa.array(texts, pa.string())
+    return text_array(texts)
 
 
 def _moments_as_text(values: "pa.ChunkedArray", form: Form) -> "pa.ChunkedArray":

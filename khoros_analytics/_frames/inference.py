@@ -5,7 +5,6 @@
 
 import math
 import re
-import struct
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import date
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING
 from attrs import evolve, frozen
 
 from ..reports import TypeName
+from .arrays import length_scalar, text_scalar
 from .byte_types import look_exact
 from .column_types import NOTHING, TEXT, UNITS, ColumnType
 from .spelling import (
@@ -43,7 +43,6 @@ __all__ = [
     "cast_exactly",
     "cast_if_known",
     "infer",
-    "text_scalar",
 ]
 
 _DIGITS = "0123456789"
@@ -261,8 +260,10 @@ def _joined(values: "pa.ChunkedArray") -> "pa.StringArray | None":
     """Return a part of a column in one piece; None where it does not fit into one."""
     import pyarrow as pa
 
-    texts = values if isinstance(values, pa.Array) else values.combine_chunks()
-    return texts if isinstance(texts, pa.StringArray) else None
+    if isinstance(values, pa.ChunkedArray):
+        # Arrow copies a single chunk, too.
+        values = values.chunk(0) if values.num_chunks == 1 else values.combine_chunks()
+    return values if isinstance(values, pa.StringArray) else None
 
 
 def _in_calendar(moments: "pa.ChunkedArray", wanted: ColumnType) -> bool:
@@ -314,7 +315,7 @@ def _is_plain(values: "pa.ChunkedArray", longest: int) -> bool:
         return False
     if with_point:
         # What is left is a point where anything is, and no value begins or ends with it.
-        rest = pc.or_(pc.equal(lengths, _length(0)), pc.equal(point, text_scalar(".")))
+        rest = pc.or_(pc.equal(lengths, length_scalar(0)), pc.equal(point, text_scalar(".")))
         if not pc.all(rest).as_py() or pc.any(pc.or_(pc.starts_with(values, "."), pc.ends_with(values, "."))).as_py():
             return False
     zero = pc.starts_with(values, "0")
@@ -322,20 +323,6 @@ def _is_plain(values: "pa.ChunkedArray", longest: int) -> bool:
         return True
     alone = pc.or_(pc.starts_with(values, "0."), pc.equal(values, text_scalar("0")))
     return not pc.any(pc.and_not(zero, alone)).as_py()
-
-
-def text_scalar(text: str) -> "pa.StringScalar":
-    """Return a text as Arrow has it. Arrow's own way to make one imports pandas where it is installed, for nothing."""
-    import pyarrow as pa
-
-    content = text.encode()
-    return pa.StringArray.from_buffers(1, pa.py_buffer(struct.pack("=ii", 0, len(content))), pa.py_buffer(content))[0]
-
-
-def _length(length: int) -> "pa.Int32Scalar":
-    import pyarrow as pa
-
-    return pa.Array.from_buffers(pa.int32(), 1, [None, pa.py_buffer(struct.pack("=i", length))])[0]
 
 
 def _all_match(values: "pa.ChunkedArray", pattern: str) -> bool:

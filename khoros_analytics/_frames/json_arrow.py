@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from .._rows.json_reader import json_blocks
 from .._rows.source import ExportSource
+from .arrays import number_array, text_array
 from .inference import Chunk, ColumnChunk
 
 if TYPE_CHECKING:
@@ -74,13 +75,13 @@ def _column(values: Sequence[object]) -> ColumnChunk:
     import pyarrow as pa
 
     # To try costs less than to look at all types first, and Arrow makes no text of anything else.
-    with suppress(pa.ArrowTypeError, UnicodeEncodeError):
-        return ColumnChunk(pa.array(values, pa.string()))
+    with suppress(TypeError, UnicodeEncodeError):
+        return ColumnChunk(text_array(values))
     kinds = {*map(type, values)} - {type(None)}
     if kinds == {str}:
         return ColumnChunk(_texts(values))  # with half a surrogate pair, which no UTF-8 holds
     if kinds == {bool}:
-        return ColumnChunk(pa.array(values, pa.bool_()), "boolean")
+        return ColumnChunk(number_array(values, pa.bool_()), "boolean")
     if kinds <= {int, float} and (numbers := _numbers(values, kinds)) is not None:
         # Arrow writes integers as JSON does, but not floats.
         return ColumnChunk(numbers, "number", partial(_texts, values) if float in kinds else None)
@@ -93,18 +94,16 @@ def _numbers(values: Sequence[object], kinds: set[type]) -> "pa.Array | None":
 
     if kinds == {int}:
         try:
-            return pa.array(values, pa.int64())
+            return number_array(values, pa.int64())
         except OverflowError:
             return None
     if int in kinds and any(abs(value) >= LARGEST_INTEGER for value in values if isinstance(value, int)):
         return None
-    return pa.array(values, pa.float64())
+    return number_array(values, pa.float64())
 
 
 def _texts(values: Sequence[object]) -> "pa.Array":
-    import pyarrow as pa
-
-    return pa.array([None if value is None else _text(value) for value in values], pa.string())
+    return text_array([None if value is None else _text(value) for value in values])
 
 
 def _text(value: object) -> str:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from .._rows.json_reader import TextBlock, rows_of, text_blocks
 from .._rows.source import ExportSource
-from .csv_arrow import THREADS
+from .csv_arrow import FEWER_THREADS, THREADS
 from .inference import Chunk, ColumnChunk
 from .json_arrow import LARGEST_INTEGER, columns_of
 from .json_numbers import has_long_numbers
@@ -43,7 +43,7 @@ class JsonLines:
     def __init__(self, source: ExportSource, *, low_memory: bool = False) -> None:
         # To start threads takes longer than to read a small file, and each one keeps memory of its own.
         small = len(source.reader.peek(_BLOCK_SIZE)) < _BLOCK_SIZE
-        self.threads = 0 if low_memory or small else THREADS
+        self.threads = 0 if small else FEWER_THREADS if low_memory else THREADS
         self._size, self._blocks_at_once = (
             (_SMALL_BLOCK_SIZE, _FEWER_BLOCKS_AT_ONCE) if low_memory else (_BLOCK_SIZE, _BLOCKS_AT_ONCE)
         )

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     import polars as pl
     import pyarrow as pa
 
-_BATCH = 1 << 22
+_BATCH = 1 << 20
 """How many bytes a batch has at most, more or less."""
 
 __all__ = [
