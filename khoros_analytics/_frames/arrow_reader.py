@@ -16,9 +16,10 @@ from attrs import evolve, field, frozen
 from .._rows.csv_reader import read_header
 from .._rows.json_reader import DamagedBlockError
 from .._rows.source import Format, open_export
+from ..errors import ExportFormatError
 from .column_types import SchemaHints
 from .csv_arrow import ArrowCsv, RowCsv
-from .inference import Chunk, UnfitValueError, arrow_type
+from .inference import Chunk, UnfitValueError, arrow_type, cast_known
 from .json_arrow import JsonColumns
 from .json_lines import JsonLines
 from .json_numbers import has_numpy
@@ -216,17 +217,23 @@ def _types_of_all(file: ExportFile) -> ColumnTypes:
 
 def tables_of(file: ExportFile, types: ColumnTypes) -> Tables:
     """Yield the tables of a file whose types are known."""
+    import pyarrow as pa
+
     with opened(file) as (reader, _), closing(reader.blocks()) as blocks:
         tables = in_order(_converter(reader, types, file.hints), blocks, reader.threads)
-        with closing(tables):
-            yield from _numbered(tables, file.path.name)
+        try:
+            with closing(tables):
+                yield from _numbered(tables, file.path.name)
+        except (UnusualCsvError, DamagedBlockError, TooNarrowError, pa.ArrowInvalid) as error:
+            problem = f"{file.path.name} was changed while it was read"
+            raise ExportFormatError(problem, advice="read a file that nobody writes to") from error
 
 
 def _converter(reader: ColumnReader, types: ColumnTypes, hints: SchemaHints) -> Callable[[Any], "pa.Table"]:
     """Return what makes a table of a block whose types are known."""
     if isinstance(reader, ArrowCsv) and types and not hints.overrides:
         return reader.typed({name: arrow_type(known) for name, known in types.items()})
-    return lambda block: converted(reader.chunk(block), types, hints)
+    return lambda block: converted(reader.chunk(block), types, hints, cast=cast_known)
 
 
 @contextmanager

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     _Options = tuple[csv.ReadOptions, csv.ParseOptions, csv.ConvertOptions]
 
-__all__ = ["FEWER_THREADS", "THREADS", "ArrowCsv", "RowCsv"]
+__all__ = ["THREADS", "ArrowCsv", "RowCsv"]
 
 _BLOCK_SIZE = 1 << 21
 """How many bytes are parsed at once: larger pieces fall out of the processor's cache."""
@@ -33,7 +33,7 @@ _COLUMNS_PER_BLOCK = 400
 """With so many more columns, one more small piece gets its types at once."""
 THREADS = max(2, min(4, os.cpu_count() or 1))
 """How many threads have Arrow work for them."""
-FEWER_THREADS = 1
+_FEWER_THREADS = 1
 """Another one would need half as much memory again, since Arrow keeps what it has used for each."""
 _ROWS_AT_ONCE = 4096
 _ONE_BLOCK = 1 << 30
@@ -55,7 +55,7 @@ class ArrowCsv:
         # To start threads takes longer than to read a small file, and each one keeps memory of its own.
         size = _SMALL_BLOCK_SIZE if low_memory else _BLOCK_SIZE
         self._size = len(self._reader.peek(size)) or 1
-        self.threads = 0 if self._size < size else FEWER_THREADS if low_memory else THREADS
+        self.threads = 0 if self._size < size else _FEWER_THREADS if low_memory else THREADS
         self._pieces = 1 + len(header.names) // _COLUMNS_PER_BLOCK if low_memory else _BLOCKS_AT_ONCE
         self._header = header
         self._read = self._texts_of(columns or header.names)

@@ -42,6 +42,7 @@ __all__ = [
     "cast_as_asked",
     "cast_exactly",
     "cast_if_known",
+    "cast_known",
     "infer",
 ]
 
@@ -165,6 +166,14 @@ def cast_exactly(column: ColumnChunk, wanted: ColumnType) -> "pa.ChunkedArray | 
     if wanted.kind is None or wanted.origin not in (None, column.origin):
         return None
     return _parsed_exactly(values, wanted) if column.origin == "string" else _native(column, wanted)
+
+
+def cast_known(column: ColumnChunk, wanted: ColumnType) -> "pa.ChunkedArray | None":
+    """Return a part of a column in a type that keeps its values, as somebody has found out before."""
+    values = column.values
+    if column.origin != "string" or wanted.kind in (None, "text") or values.null_count == len(values):
+        return cast_exactly(column, wanted)
+    return _parsed_booleans(values) if wanted.kind == "boolean" else values.cast(arrow_type(wanted))
 
 
 def cast_as_asked(column: ColumnChunk, name: str, wanted: ColumnType) -> "pa.ChunkedArray":

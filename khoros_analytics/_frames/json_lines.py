@@ -10,14 +10,16 @@ before them, numbers beyond 64 bits or with more digits than a float keeps.
 
 import json
 import threading
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from functools import cached_property, partial
-from itertools import chain, islice
-from typing import TYPE_CHECKING
+from itertools import chain, groupby, islice
+from typing import TYPE_CHECKING, cast
+
+from attrs import frozen
 
 from .._rows.json_reader import TextBlock, rows_of, text_blocks
 from .._rows.source import ExportSource
-from .csv_arrow import FEWER_THREADS, THREADS
+from .csv_arrow import THREADS
 from .inference import Chunk, ColumnChunk
 from .json_arrow import LARGEST_INTEGER, columns_of
 from .json_numbers import has_long_numbers
@@ -31,8 +33,11 @@ _BLOCK_SIZE = 1 << 19
 """How many bytes are parsed at once."""
 _BLOCKS_AT_ONCE = 8
 """How many blocks get their types at once: in smaller parts, finding out costs more than it has to."""
-_SMALL_BLOCK_SIZE = 1 << 18
-_FEWER_BLOCKS_AT_ONCE = 4
+_SMALL_BLOCK_SIZE = 25 << 14
+_FEWER_BLOCKS_AT_ONCE = 2
+_COLUMNS_PER_BLOCK = 64
+"""With so many more columns, one more small block gets its types at once."""
+_FEWER_THREADS = 2
 _TRIES = 16
 """After so many blocks, Arrow has to have read half of them, or it gets no more."""
 
@@ -43,35 +48,33 @@ class JsonLines:
     def __init__(self, source: ExportSource, *, low_memory: bool = False) -> None:
         # To start threads takes longer than to read a small file, and each one keeps memory of its own.
         small = len(source.reader.peek(_BLOCK_SIZE)) < _BLOCK_SIZE
-        self.threads = 0 if small else FEWER_THREADS if low_memory else THREADS
-        self._size, self._blocks_at_once = (
-            (_SMALL_BLOCK_SIZE, _FEWER_BLOCKS_AT_ONCE) if low_memory else (_BLOCK_SIZE, _BLOCKS_AT_ONCE)
-        )
+        self.threads = 0 if small else _FEWER_THREADS if low_memory else THREADS
+        self._size = _SMALL_BLOCK_SIZE if low_memory else _BLOCK_SIZE
+        self._low_memory = low_memory
         self._source = source
         self._schema = _LearntSchema()
 
     def blocks(self) -> Generator[list[Chunk | TextBlock], None, None]:
         """Yield parts of the file, several at a time: the first one as columns, since it says what the others hold."""
-        parts: Generator[Chunk | TextBlock, None, None] = self._parts()
-        while block := list(islice(parts, self._blocks_at_once)):
-            yield block
-
-    def _parts(self) -> Generator[Chunk | TextBlock, None, None]:
         blocks = text_blocks(self._source, self._size)
-        yield self._exact(next(blocks))
-        yield from blocks
+        first = self._exact(next(blocks))
+        fewer = _FEWER_BLOCKS_AT_ONCE + len(first.columns) // _COLUMNS_PER_BLOCK
+        at_once = fewer if self._low_memory else _BLOCKS_AT_ONCE
+        parts: Iterator[Chunk | TextBlock] = chain([first], blocks)
+        while block := list(islice(parts, at_once)):
+            yield block
 
     def chunk(self, block: Sequence[Chunk | TextBlock]) -> Chunk:
         """Turn parts into columns; several threads may do so at once."""
-        return _joined([part if isinstance(part, Chunk) else self._parsed(part) for part in block])
+        return _joined(list(_chunks_of(part if isinstance(part, Chunk) else self._parsed(part) for part in block)))
 
-    def _parsed(self, block: TextBlock) -> Chunk:
+    def _parsed(self, block: TextBlock) -> "Chunk | _Lines":
         schema = None if block.is_last else self._schema.current()
         if schema is None:
             return self._exact(block)
-        found = _fast_chunk(block, schema)
-        self._schema.count(read=found is not None)
-        return found or self._exact(block)
+        table = _fast_table(block, schema)
+        self._schema.count(read=table is not None)
+        return self._exact(block) if table is None else _Lines(block, table)
 
     def _exact(self, block: TextBlock) -> Chunk:
         chunk = columns_of(rows_of(block))
@@ -117,27 +120,60 @@ class _LearntSchema:
                 self._schema = pa.schema([(name, kind or pa.string()) for name, kind in self._kinds.items()])
 
 
-def _fast_chunk(block: TextBlock, schema: "pa.Schema") -> Chunk | None:
-    """Return a block's columns as Arrow reads them; None where the exact way might see anything else."""
+@frozen
+class _Lines:
+    """A block, and the rows that Arrow has read from it."""
+
+    block: TextBlock
+    table: "pa.Table"
+
+    def has(self, column: int) -> bool:
+        """Return whether a row has that field; whether its value is missing in all of them does not count."""
+        values = self.table.column(column)
+        name = json.dumps(self.table.schema.names[column], ensure_ascii=False)
+        return values.null_count < len(values) or name.encode("utf-8", "replace") in self.block.text
+
+
+def _fast_table(block: TextBlock, schema: "pa.Schema") -> "pa.Table | None":
+    """Return a block's rows as Arrow reads them; None where the exact way might see anything else."""
     import pyarrow as pa
 
-    types = schema.types
-    floats = [index for index, kind in enumerate(types) if kind == pa.float64()]
+    floats = [index for index, kind in enumerate(schema.types) if kind == pa.float64()]
     if floats and has_long_numbers(block.text):
         return None
     table = _read_lines(block, schema)
-    if table is None or not _are_sure([table.column(index) for index in floats]):
-        return None
-    exact = _ExactColumns(block)
+    return table if table is not None and _are_sure([table.column(index) for index in floats]) else None
+
+
+def _chunks_of(parts: Iterable[Chunk | _Lines]) -> Iterator[Chunk]:
+    """Yield parts as columns; at once where they follow upon one another and were read in the same way."""
+    for schema, several in groupby(parts, lambda part: None if isinstance(part, Chunk) else part.table.schema):
+        if schema is None:
+            yield from cast("Iterator[Chunk]", several)
+            continue
+        lines = cast("list[_Lines]", list(several))
+        together = _columns_of_lines(lines)
+        # Where some lack a field that others have, each shows by itself which columns come first.
+        yield from [together] if together else filter(None, (_columns_of_lines([part]) for part in lines))
+
+
+def _columns_of_lines(lines: Sequence[_Lines]) -> Chunk | None:
+    """Return blocks of the same schema as columns; None where only some of them have one of its fields."""
+    import pyarrow as pa
+
+    table = pa.concat_tables([part.table for part in lines])
+    exact = _ExactColumns([part.block for part in lines])
     origins = {pa.string(): "string", pa.bool_(): "boolean", pa.int64(): "number", pa.float64(): "number"}
     columns = {}
-    for name, kind, values in zip(schema.names, types, table.columns, strict=True):
+    for index, (field, values) in enumerate(zip(table.schema, table.columns, strict=True)):
+        present = {part.has(index) for part in lines} if values.null_count else {True}
+        if len(present) > 1:
+            return None
         if values.null_count < table.num_rows:
-            written = partial(exact.written, name) if kind == pa.float64() else None
-            columns[name] = ColumnChunk(values, origins[kind], written)
-        # A field that no row of the block has is none of its columns.
-        elif json.dumps(name, ensure_ascii=False).encode("utf-8", "replace") in block.text:
-            columns[name] = _without_values(table.num_rows)
+            written = partial(exact.written, field.name) if field.type == pa.float64() else None
+            columns[field.name] = ColumnChunk(values, origins[field.type], written)
+        elif present == {True}:
+            columns[field.name] = _without_values(table.num_rows)
     return Chunk(columns, table.num_rows)
 
 
@@ -183,20 +219,20 @@ def _are_sure(columns: "Sequence[pa.ChunkedArray]") -> bool:
 
 
 class _ExactColumns:
-    """The columns of a block as the exact way sees them, for those who want numbers as they are written."""
+    """The columns of some blocks as the exact way sees them, for those who want numbers as they are written."""
 
-    def __init__(self, block: TextBlock) -> None:
-        self._block = block
+    def __init__(self, blocks: Sequence[TextBlock]) -> None:
+        self._blocks = blocks
         self._lock = threading.Lock()
 
     def written(self, name: str) -> "pa.ChunkedArray":
         """Return the values of a column as texts."""
         with self._lock:
-            return _written(self._chunk.columns[name])
+            return _all_written([chunk.columns[name] for chunk in self._chunks])
 
     @cached_property
-    def _chunk(self) -> Chunk:
-        return columns_of(rows_of(self._block))
+    def _chunks(self) -> list[Chunk]:
+        return [columns_of(rows_of(block)) for block in self._blocks]
 
 
 def _written(column: ColumnChunk) -> "pa.ChunkedArray":

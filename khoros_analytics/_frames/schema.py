@@ -1,6 +1,6 @@
 """The types of columns: decided from one part of a file after the other, and the parts converted to them."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from attrs import define, field, frozen
@@ -37,6 +37,8 @@ __all__ = [
 ]
 
 ColumnTypes = Mapping[str, ColumnType]
+Cast = Callable[[ColumnChunk, ColumnType], "pa.ChunkedArray | None"]
+"""Returns a part of a column in a type, or None where it does not fit."""
 
 
 class TooNarrowError(Exception):
@@ -110,7 +112,11 @@ NOT_EXAMINED = Finding(NOTHING)
 
 
 def converted(
-    chunk: Chunk, types: ColumnTypes, hints: SchemaHints, findings: Mapping[str, Finding] | None = None
+    chunk: Chunk,
+    types: ColumnTypes,
+    hints: SchemaHints,
+    findings: Mapping[str, Finding] | None = None,
+    cast: Cast = cast_exactly,
 ) -> "pa.Table":
     """Return some rows in the types of the whole file; a TooNarrowError where they do not fit."""
     import pyarrow as pa
@@ -120,7 +126,7 @@ def converted(
     missing = ColumnChunk(pa.nulls(chunk.rows, pa.string()))
     arrays = [
         converted_column(
-            name, chunk.columns.get(name, missing), wanted, hints, (findings or {}).get(name, NOT_EXAMINED)
+            name, chunk.columns.get(name, missing), wanted, hints, (findings or {}).get(name, NOT_EXAMINED), cast=cast
         )
         for name, wanted in types.items()
     ]
@@ -130,7 +136,7 @@ def converted(
 
 
 def converted_column(
-    name: str, column: ColumnChunk, wanted: ColumnType, hints: SchemaHints, found: Finding
+    name: str, column: ColumnChunk, wanted: ColumnType, hints: SchemaHints, found: Finding, *, cast: Cast = cast_exactly
 ) -> "pa.ChunkedArray":
     if name in hints.overrides:
         if wanted.kind == "timestamp" and not wanted.origin and asked_type(wanted.kind, column).origin:
@@ -138,7 +144,7 @@ def converted_column(
         return cast_as_asked(column, name, wanted)
     if found.values is not None and found.type == wanted:
         return found.values
-    array = cast_exactly(column, wanted)
+    array = cast(column, wanted)
     if array is None:
         raise TooNarrowError
     return array

@@ -9,11 +9,14 @@ import pytest
 
 from khoros_analytics import ExportFormatError, KhorosError
 from khoros_analytics._frames import csv_arrow, json_arrow, json_lines
-from khoros_analytics._frames.arrow_reader import ExportFile, with_tables
+from khoros_analytics._frames.arrow_reader import ExportFile, planned_tables, with_tables
 from khoros_analytics._frames.column_types import parse_types
 from khoros_analytics._frames.read import to_arrow
 from khoros_analytics._rows.csv_reader import csv_records, read_header
 from khoros_analytics._rows.source import open_export
+
+_MANY = 256
+"""Of more values than this, no one is looked at alone."""
 
 
 class Files:
@@ -29,24 +32,29 @@ class Files:
         return path
 
     def table(self, content, types=None, format=None, report=None, columns=()) -> pa.Table:
-        """Read a file as a table: in one go, and as a stream, which must come to the same."""
+        """Read a file as a table: in one go, as a stream, and with its types found out first; all come to the same."""
         file = ExportFile(self.write(content), format, parse_types(types, report), columns)
-        at_once, streamed = _outcome(to_arrow, file), _outcome(_streamed, file)
+        at_once = _outcome(to_arrow, file)
+        others = [_outcome(_streamed, file), _outcome(_planned, file)]
         if isinstance(at_once, pa.Table):
-            exact = _outcome(to_arrow, attrs.evolve(file, row_by_row=True))
-            assert at_once.equals(exact), (at_once, exact)
-        if isinstance(at_once, pa.Table):
-            assert isinstance(streamed, pa.Table), streamed
-            assert at_once.equals(streamed), (at_once, streamed)
+            for table in [*others, _outcome(to_arrow, attrs.evolve(file, row_by_row=True))]:
+                assert isinstance(table, pa.Table), table
+                assert at_once.equals(table), (at_once, table)
             return at_once
-        assert (type(at_once), str(at_once), vars(at_once)) == (type(streamed), str(streamed), vars(streamed))
+        for error in others:
+            assert (type(at_once), str(at_once), vars(at_once)) == (type(error), str(error), vars(error))
         raise at_once
 
     def column(self, *values, types=None) -> pa.ChunkedArray:
         """Read a column of texts, written as CSV; None is an empty field."""
         cells = ["" if value is None else '"' + value.replace('"', '""') + '"' for value in values]
         lines = "".join(f"{cell},x\n" for cell in cells)
-        return self.table(f"A,B\n{lines}", types and {"A": types}, "csv").column("A")
+        column = self.table(f"A,B\n{lines}", types and {"A": types}, "csv").column("A")
+        if cells:  # few values and many are looked at in different ways
+            times = _MANY // len(cells) + 1
+            many = to_arrow(ExportFile(self.write(f"A,B\n{lines * times}"), "csv", parse_types(types and {"A": types})))
+            assert many.column("A").combine_chunks().equals(pa.concat_arrays(column.chunks * times))
+        return column
 
     def records(self, content) -> tuple[tuple[str, ...], list[tuple[str | None, ...]]]:
         """Read a file of CSV row by row: its columns and its rows."""
@@ -62,12 +70,19 @@ class Files:
 
 
 def _streamed(file):
-    def join(schema, tables):
-        if not schema:  # to join tables without columns would forget their rows
-            return pa.table({"": pa.nulls(sum(table.num_rows for table in tables))}).select([])
-        return pa.concat_tables([schema.empty_table(), *tables])
+    return with_tables(file, _joined)
 
-    return with_tables(file, join)
+
+def _planned(file):
+    tables = list(planned_tables(attrs.evolve(file, low_memory=True)))
+    # A file without rows has no table that could say what its columns are.
+    return _joined(tables[0].schema, tables) if tables else _streamed(file)
+
+
+def _joined(schema, tables):
+    if not schema:  # to join tables without columns would forget their rows
+        return pa.table({"": pa.nulls(sum(table.num_rows for table in tables))}).select([])
+    return pa.concat_tables([schema.empty_table(), *tables])
 
 
 def _outcome(read, file):
@@ -81,6 +96,7 @@ def _outcome(read, file):
 def _cut(piece, pieces=1, records=1, rows=1):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(csv_arrow, "_BLOCK_SIZE", piece)
+        patch.setattr(csv_arrow, "_SMALL_BLOCK_SIZE", piece)
         patch.setattr(csv_arrow, "_BLOCKS_AT_ONCE", pieces)
         patch.setattr(csv_arrow, "_ROWS_AT_ONCE", records)
         patch.setattr(json_arrow, "_ROWS_AT_ONCE", rows)

@@ -11,6 +11,8 @@ from hypothesis import strategies as st
 from pyarrow import csv as arrow_csv
 
 from khoros_analytics import ExportFormatError, read_arrow, read_rows
+from khoros_analytics._frames.arrow_reader import ExportFile
+from khoros_analytics._frames.read import batches
 
 
 def naive(content):
@@ -313,3 +315,18 @@ def test_no_damage_loses_a_row(files, cut, file, data, piece):
     with cut(piece):
         found = outcome(lambda: texts(files.table(spoilt, "text", "csv")))
     assert found == outcome(lambda: files.records(spoilt))
+
+
+@pytest.mark.parametrize(
+    ("format", "row", "wrong"), [("csv", "7,x\n", "y,x\n"), ("json", '{"A": 7},\n', '{"A": "},\n')]
+)
+def test_a_file_that_is_changed_while_it_is_read(files, cut, format, row, wrong):
+    """Batches whose types were found out in a first look at the file say so where the second one finds another file."""
+    begin, end = ("A,B\n", "") if format == "csv" else ("[", '{"A": 7}]')
+    path = files.write(begin + row * 50_000 + end, f"export.{format}")
+    with cut(4096):
+        parts = batches(ExportFile(path), 10)
+        assert next(parts).num_rows == 10
+        files.write(begin + row * 49_000 + wrong * 1000 + end, path.name)
+        with pytest.raises(ExportFormatError, match=rf"export\.{format} was changed while it was read"):
+            list(parts)

@@ -63,14 +63,14 @@ def compare(files, cut):
 def ways(monkeypatch):
     """How often Arrow has read a block, and how often the exact way had to."""
     counts = {"lines": 0, "exact": 0}
-    read = json_lines._fast_chunk
+    read = json_lines._fast_table
 
     def counted(block, schema):
         found = read(block, schema)
         counts["exact" if found is None else "lines"] += 1
         return found
 
-    monkeypatch.setattr(json_lines, "_fast_chunk", counted)
+    monkeypatch.setattr(json_lines, "_fast_table", counted)
     return counts
 
 

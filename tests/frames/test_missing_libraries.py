@@ -63,6 +63,21 @@ def test_nothing_is_imported_early(tmp_path):
     assert python(code, tmp_path) == "[]\n"
 
 
+@pytest.mark.parametrize("format", ["csv", "json"])
+def test_no_other_library_is_imported(tmp_path, format):
+    """A table of Arrow, its batches and a file of Parquet need no pandas, which takes longer to import than to read."""
+    code = f"""
+    import sys
+    from khoros_analytics import Client
+    from khoros_analytics.sandbox import Sandbox
+    with Sandbox() as sandbox, Client(**sandbox.settings) as client:
+        job = client.user("2019-02-01", "2019-02-02", format={format!r})
+        print(job.to_arrow().num_rows, sum(batch.num_rows for batch in job.batches(7)), job.to_parquet("x").name)
+    print([name for name in ("pandas", "polars", "fsspec", "xlsxwriter") if name in sys.modules])
+    """
+    assert python(code, tmp_path) == "100 100 x\n[]\n"
+
+
 NEEDS = {
     "to_arrow": ("arrow", ["pyarrow"]),
     "batches": ("arrow", ["pyarrow"]),
