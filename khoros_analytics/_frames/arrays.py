@@ -12,9 +12,9 @@ __all__ = ["length_scalar", "number_array", "text_array", "text_scalar"]
 
 def text_array(values: Sequence[object]) -> "pa.StringArray":
     """Return texts, of which some may be missing; a TypeError for anything else."""
-    import pyarrow as pa
+    from pyarrow.lib import StringBuilder
 
-    builder = pa.lib.StringBuilder()
+    builder = StringBuilder()
     builder.append_values(values)
     return builder.finish()
 

@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
-from typing import TYPE_CHECKING, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from ..errors import ParameterError
 from .arrow_reader import in_order
@@ -15,10 +15,8 @@ from .column_types import TEXT, UNITS, ColumnType, SchemaHints
 from .csv_arrow import THREADS
 
 if TYPE_CHECKING:
-    import numpy as np
     import pandas as pd
     import pyarrow as pa
-    from pandas.api.extensions import ExtensionArray
 
 __all__ = ["DtypeBackend", "check_backend", "may_be_moments", "moments_in", "pandas_frame"]
 
@@ -52,7 +50,7 @@ def pandas_frame(table: "pa.Table", backend: DtypeBackend, hints: SchemaHints, z
     import pandas as pd
 
     table = _with_moments(table, hints, zone or _UTC)
-    make: Callable[[pa.ChunkedArray], ExtensionArray | np.ndarray] = (
+    make: Callable[[pa.ChunkedArray], Any] = (
         pd.arrays.ArrowExtensionArray if backend == "pyarrow" else partial(_pandas_array, _pandas_types())
     )
     arrays = in_order(make, table.columns, THREADS if table.num_rows >= _MANY else 0)
@@ -60,7 +58,7 @@ def pandas_frame(table: "pa.Table", backend: DtypeBackend, hints: SchemaHints, z
     return pd.DataFrame(columns, index=pd.RangeIndex(table.num_rows), copy=False)
 
 
-def _pandas_types() -> "dict[pa.DataType, pd.api.extensions.ExtensionDtype]":
+def _pandas_types() -> "dict[pa.DataType, Any]":
     import pandas as pd
     import pyarrow as pa
 
@@ -71,9 +69,7 @@ def _pandas_types() -> "dict[pa.DataType, pd.api.extensions.ExtensionDtype]":
     }
 
 
-def _pandas_array(
-    types: "dict[pa.DataType, pd.api.extensions.ExtensionDtype]", values: "pa.ChunkedArray"
-) -> "ExtensionArray | np.ndarray":
+def _pandas_array(types: "dict[pa.DataType, Any]", values: "pa.ChunkedArray") -> Any:
     """Return a column as pandas has it. Dates are their first moments: there is no type of its own for them."""
     import pandas as pd
     import pyarrow as pa
