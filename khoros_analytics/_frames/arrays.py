@@ -28,7 +28,7 @@ def number_array(values: Sequence[object], kind: "pa.DataType") -> "pa.Array":
     except ImportError:
         return pa.array(values, kind)
     present = np.array([value is not None for value in values])
-    content = np.array([0 if value is None else value for value in values], kind.to_pandas_dtype())
+    content = np.array([0 if value is None else value for value in values], np.dtype(str(kind)))
     buffers = [np.packbits(array, bitorder="little") if array.dtype == bool else array for array in (present, content)]
     return pa.Array.from_buffers(kind, len(values), list(map(pa.py_buffer, buffers)))
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 _BATCH = 1 << 20
-"""How many bytes a batch has at most, more or less."""
+"""From so many bytes on, a batch is given out."""
 
 __all__ = [
     "batches",

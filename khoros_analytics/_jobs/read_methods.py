@@ -141,7 +141,7 @@ class ReadMethods:
 
         Args:
             rows: How many rows each has at most; there are fewer in the last one, and where so many rows would take
-                more than about 4 MB.
+                more than a few megabytes.
             types: As for :meth:`to_arrow`.
             timeout: How long the export and the download may take, in seconds; 6 hours when not given.
 

@@ -39,6 +39,13 @@ def ours_pandas(path: Path, _folder: Path) -> object:
     return read_pandas(path)
 
 
+def ours_pandas_of_arrow(path: Path, _folder: Path) -> object:
+    """Read as ``Job.to_pandas(dtype_backend="pyarrow")`` does."""
+    from khoros_analytics import read_pandas
+
+    return read_pandas(path, dtype_backend="pyarrow")
+
+
 def ours_polars(path: Path, _folder: Path) -> object:
     """Read as ``Job.to_polars`` does."""
     from khoros_analytics import read_polars
@@ -162,6 +169,7 @@ SIDES: Mapping[str, Side] = {
     "to_arrow": ours_arrow,
     "to_polars": ours_polars,
     "to_pandas": ours_pandas,
+    "to_pandas, pyarrow": ours_pandas_of_arrow,
     "batches": ours_batches,
     "to_parquet": ours_parquet,
     "pyarrow.csv.read_csv": pyarrow_csv,

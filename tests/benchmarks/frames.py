@@ -46,6 +46,7 @@ CSV_RACES: tuple[tuple[str, dict[str, float | None]], ...] = (
     ),
     ("to_polars", {"polars.read_csv": 0.65, "pandas.read_csv": 1.0, "polars, types from all rows": None}),
     ("to_pandas", {"pandas.read_csv": 1.0, "pandas, ids and moments named": None}),
+    ("to_pandas, pyarrow", {"pandas.read_csv": 1.0}),
     ("to_parquet", {"polars sink_parquet": 0.75, "open_csv and ParquetWriter": 2.0}),
 )
 JSON_RACES: tuple[tuple[str, dict[str, float | None]], ...] = (
@@ -157,9 +158,10 @@ def wide(folder: Path, format: str, rounds: int) -> Iterator[Measured]:
 def small(folder: Path, rounds: int) -> Iterator[Measured]:
     """Measure a file that is read before one can blink."""
     path = export_of_rows(folder, "csv", SMALL_ROWS)
-    taken = race(path, ("to_arrow", "to_pandas", "pandas.read_csv"), rounds=rounds, times=SMALL_TIMES)
+    sides = ("to_arrow", "to_pandas", "to_pandas, pyarrow")
+    taken = race(path, (*sides, "pandas.read_csv"), rounds=rounds, times=SMALL_TIMES)
     show(f"{SMALL_ROWS} rows, {SMALL_TIMES} times", SMALL_TIMES * path.stat().st_size, taken)
-    for ours in ("to_arrow", "to_pandas"):
+    for ours in sides:
         yield limited(f"CSV of {SMALL_ROWS} rows,", ours, "pandas.read_csv", MOST_FOR_SMALL, taken)
 
 
