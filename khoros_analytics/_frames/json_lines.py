@@ -29,14 +29,14 @@ if TYPE_CHECKING:
 
 __all__ = ["JsonLines"]
 
-_BLOCK_SIZE = 1 << 19
+_BLOCK_SIZE = 1 << 20
 """How many bytes are parsed at once."""
-_BLOCKS_AT_ONCE = 8
+_BLOCKS_AT_ONCE = 4
 """How many blocks get their types at once: in smaller parts, finding out costs more than it has to."""
-_SMALL_BLOCK_SIZE = 25 << 14
+_SMALL_BLOCK_SIZE = 9 << 16
 _FEWER_BLOCKS_AT_ONCE = 2
-_COLUMNS_PER_BLOCK = 64
-"""With so many more columns, one more small block gets its types at once."""
+_MANY_FIELDS = 200
+"""With more of them, small blocks have too few rows."""
 _FEWER_THREADS = 2
 _TRIES = 16
 """After so many blocks, Arrow has to have read half of them, or it gets no more."""
@@ -47,21 +47,20 @@ class JsonLines:
 
     def __init__(self, source: ExportSource, *, low_memory: bool = False) -> None:
         # To start threads takes longer than to read a small file, and each one keeps memory of its own.
-        small = len(source.reader.peek(_BLOCK_SIZE)) < _BLOCK_SIZE
-        self.threads = 0 if small else _FEWER_THREADS if low_memory else THREADS
-        self._size = _SMALL_BLOCK_SIZE if low_memory else _BLOCK_SIZE
-        self._low_memory = low_memory
+        head = source.reader.peek(_BLOCK_SIZE)
+        low_memory = low_memory and head[: head.find(b"}")].count(b'":') <= _MANY_FIELDS
+        self.threads = 0 if len(head) < _BLOCK_SIZE else _FEWER_THREADS if low_memory else THREADS
+        self._size, self._blocks_at_once = (
+            (_SMALL_BLOCK_SIZE, _FEWER_BLOCKS_AT_ONCE) if low_memory else (_BLOCK_SIZE, _BLOCKS_AT_ONCE)
+        )
         self._source = source
         self._schema = _LearntSchema()
 
     def blocks(self) -> Generator[list[Chunk | TextBlock], None, None]:
         """Yield parts of the file, several at a time: the first one as columns, since it says what the others hold."""
         blocks = text_blocks(self._source, self._size)
-        first = self._exact(next(blocks))
-        fewer = _FEWER_BLOCKS_AT_ONCE + len(first.columns) // _COLUMNS_PER_BLOCK
-        at_once = fewer if self._low_memory else _BLOCKS_AT_ONCE
-        parts: Iterator[Chunk | TextBlock] = chain([first], blocks)
-        while block := list(islice(parts, at_once)):
+        parts: Iterator[Chunk | TextBlock] = chain([self._exact(next(blocks))], blocks)
+        while block := list(islice(parts, self._blocks_at_once)):
             yield block
 
     def chunk(self, block: Sequence[Chunk | TextBlock]) -> Chunk:
