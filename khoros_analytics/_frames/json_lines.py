@@ -33,7 +33,7 @@ _BLOCK_SIZE = 1 << 20
 """How many bytes are parsed at once."""
 _BLOCKS_AT_ONCE = 4
 """How many blocks get their types at once: in smaller parts, finding out costs more than it has to."""
-_SMALL_BLOCK_SIZE = 9 << 16
+_SMALL_BLOCK_SIZE = 17 << 15
 _FEWER_BLOCKS_AT_ONCE = 2
 _MANY_FIELDS = 200
 """With more of them, small blocks have too few rows."""
