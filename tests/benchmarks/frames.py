@@ -85,11 +85,11 @@ class Measured:
 
     def cells(self) -> tuple[str, ...]:
         """Return the line as texts."""
-        verdict = {True: "met", False: "missed", None: ""}[self.met]
+        verdict = {True: "yes", False: "no", None: ""}[self.met]
         return self.what, self.against, " / ".join(self.figures), self.target, verdict
 
 
-HEADINGS = ("", "against", "wall / processor", "target", "")
+HEADINGS = ("Measured", "against", "wall / processor", "target", "reached")
 
 
 def compared(what: str, ours: str, others: dict[str, float | None], rounds: Rounds) -> Iterator[Measured]:
