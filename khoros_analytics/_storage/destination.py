@@ -179,7 +179,7 @@ def open_destination(
 
 
 @contextmanager
-def map_remote_errors(destination: object) -> Iterator[None]:
+def map_remote_errors(destination: object, problem: str = "cannot be written") -> Iterator[None]:
     """Turn what a file system says into an error of the tree."""
     try:
         yield
@@ -190,7 +190,7 @@ def map_remote_errors(destination: object) -> Iterator[None]:
         if not isinstance(error, OSError | ValueError) and type(error).__module__.partition(".")[0] in _MAKERS:
             raise
         raise TargetError(
-            f"{destination} cannot be written: {error}",
+            f"{destination} {problem}: {error}",
             errno=getattr(error, "errno", None),
             advice="check the URL, and the credentials in storage_options; then call again",
         ) from error

@@ -149,7 +149,7 @@ class RemoteFolder:
 
     def check(self) -> None:
         """Find out whether the place is there."""
-        with map_remote_errors(self):
+        with map_remote_errors(self, "cannot be read"):
             self.system.ls(self.root.partition("/")[0], detail=False)
 
     def path(self, name: str) -> str:
@@ -162,7 +162,7 @@ class RemoteFolder:
 
     def read(self, name: str) -> bytes | None:
         """Return a small file's content, or None where there is none."""
-        with map_remote_errors(self):
+        with map_remote_errors(self, "cannot be read"):
             try:
                 return bytes(self.system.cat_file(self.path(name)))
             except FileNotFoundError:
@@ -173,7 +173,7 @@ class RemoteFolder:
         by_path = {self.path(name): name for name in names}
         if not by_path:
             return {}
-        with map_remote_errors(self):
+        with map_remote_errors(self, "cannot be read"):
             found = self.system.cat(list(by_path), on_error="omit")
         contents = found if isinstance(found, dict) else {next(iter(by_path)): found}
         return {by_path[path]: bytes(content) for path, content in contents.items()}
@@ -181,7 +181,7 @@ class RemoteFolder:
     @contextmanager
     def open(self, name: str) -> Iterator[BinaryIO]:
         """Open a file for reading."""
-        with map_remote_errors(self):
+        with map_remote_errors(self, "cannot be read"):
             file = self.system.open(self.path(name), "rb")
         with file:
             yield file
@@ -204,7 +204,7 @@ class RemoteFolder:
     def names(self, below: str = "") -> list[Found]:
         """Return all files below a folder of it, in no order."""
         top = self.path(below) if below else self.root
-        with map_remote_errors(self):
+        with map_remote_errors(self, "cannot be read"):
             self.system.invalidate_cache()
             try:
                 found = self.system.find(top, detail=True)

@@ -107,7 +107,17 @@ def test_no_bucket(bucket):
     assert "hush" not in f"{caught.value}{folder!r}"
 
 
-def test_a_store_that_cannot_be_reached(bucket):
+@pytest.mark.parametrize(
+    ("act", "problem"),
+    [
+        (lambda folder: folder.check(), "read"),
+        (lambda folder: folder.read("x"), "read"),
+        (lambda folder: folder.names(), "read"),
+        (lambda folder: folder.write("x", b"1"), "written"),
+    ],
+    ids=["check", "read", "names", "write"],
+)
+def test_a_store_that_cannot_be_reached(bucket, act, problem):
     """What a store's own library says is an error of the tree, whatever classes its errors have."""
     options = {
         "key": "k",
@@ -115,8 +125,8 @@ def test_a_store_that_cannot_be_reached(bucket):
         "endpoint_url": "http://127.0.0.1:1",
         "config_kwargs": {"retries": {"total_max_attempts": 1}},
     }
-    with pytest.raises(TargetError, match=r"127\.0\.0\.1:1"):
-        open_folder("s3://anywhere/data", options).check()
+    with pytest.raises(TargetError, match=rf"s3://anywhere/data cannot be {problem}: .*127\.0\.0\.1:1"):
+        act(open_folder("s3://anywhere/data", options))
 
 
 def test_a_mistake_of_ours_is_no_fault_of_the_store(monkeypatch):
