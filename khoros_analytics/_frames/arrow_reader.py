@@ -170,12 +170,14 @@ class Guess:
 def guessed(
     file: ExportFile, reader: ColumnReader, names: tuple[str, ...], blocks: Generator[Any, None, None]
 ) -> Guess:
-    """Read the first blocks, and guess the types from them."""
+    """Read the first blocks, and guess the types from them; a TooNarrowError where they cannot say enough."""
     chunks = list(in_order(reader.chunk, islice(blocks, _BLOCKS_FOR_GUESS), reader.threads))
     schema = SchemaBuilder(file.hints)
     findings = list(in_order(schema.examine_all, chunks, reader.threads))
     for found in findings:
         schema.add(found)
+    if chunks and not names and file.hints.overrides.keys() - schema.types.keys():
+        raise TooNarrowError  # a field of JSON may come later
     types = schema.finish(names if names or chunks else file.columns)
     return Guess(types, list(zip(chunks, findings, strict=True)))
 

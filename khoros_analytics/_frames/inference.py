@@ -380,7 +380,7 @@ def _parsed_booleans(values: "pa.ChunkedArray", *, any_case: bool = False) -> "p
 
     true, false = text_scalar("true"), text_scalar("false")
     yes, no = pc.equal(values, true), pc.equal(values, false)
-    if pc.all(pc.or_(yes, no)).as_py():
+    if pc.all(pc.or_(yes, no)).as_py() is not False:
         return yes
     if not any_case and not _all_match(values, PATTERNS["boolean"]):
         raise pa.ArrowInvalid

@@ -56,47 +56,55 @@ class JsonLines:
         self._source = source
         self._schema = _LearntSchema()
 
-    def blocks(self) -> Generator[list[Chunk | TextBlock], None, None]:
+    def blocks(self) -> Generator[list["Chunk | _Numbered"], None, None]:
         """Yield parts of the file, several at a time: the first one as columns, since it says what the others hold."""
         blocks = text_blocks(self._source, self._size)
-        parts: Iterator[Chunk | TextBlock] = chain([self._exact(next(blocks))], blocks)
+        parts: Iterator[Chunk | _Numbered] = chain([self._exact(0, next(blocks))], enumerate(blocks, 1))
         while block := list(islice(parts, self._blocks_at_once)):
             yield block
 
-    def chunk(self, block: Sequence[Chunk | TextBlock]) -> Chunk:
+    def chunk(self, block: "Sequence[Chunk | _Numbered]") -> Chunk:
         """Turn parts into columns; several threads may do so at once."""
-        return _joined(list(_chunks_of(part if isinstance(part, Chunk) else self._parsed(part) for part in block)))
+        return _joined(list(_chunks_of(part if isinstance(part, Chunk) else self._parsed(*part) for part in block)))
 
-    def _parsed(self, block: TextBlock) -> "Chunk | _Lines":
-        schema = None if block.is_last else self._schema.current()
+    def _parsed(self, number: int, block: TextBlock) -> "Chunk | _Lines":
+        schema = None if block.is_last else self._schema.before(number)
         if schema is None:
-            return self._exact(block)
+            return self._exact(number, block)
         table = _fast_table(block, schema)
         self._schema.count(read=table is not None)
-        return self._exact(block) if table is None else _Lines(block, table)
+        return self._exact(number, block) if table is None else _Lines(block, table)
 
-    def _exact(self, block: TextBlock) -> Chunk:
+    def _exact(self, number: int, block: TextBlock) -> Chunk:
         chunk = columns_of(rows_of(block))
-        self._schema.learn(chunk)
+        self._schema.learn(chunk, number)
         return chunk
 
 
 class _LearntSchema:
     """What is known of the columns so far. Several threads may use it at once.
 
-    In which order they learn does not show: a schema decides how a block is read, not what is read.
+    In which order they learn does not show. A schema decides how a block is read, not what is read; and it has no
+    fields but those of the blocks before that one, or they would come in the order of a later block.
     """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._kinds: dict[str, pa.DataType | None] = {}
+        self._places: dict[str, tuple[int, int]] = {}
+        self._last = -1
         self._schema: pa.Schema | None = None
         self._tries = self._hits = 0
 
-    def current(self) -> "pa.Schema | None":
-        """Return the type of each column, that of text where no value is known yet; None where Arrow is of no use."""
+    def before(self, number: int) -> "pa.Schema | None":
+        """Return the type of each field of the blocks before one, that of text where no value is known yet.
+
+        None where Arrow is of no use.
+        """
         with self._lock:
-            return self._schema if self._tries < _TRIES or 2 * self._hits >= self._tries else None
+            if self._tries >= _TRIES and 2 * self._hits < self._tries:
+                return None
+            return self._schema if self._last < number else self._fields_before(number)
 
     def count(self, *, read: bool) -> None:
         """Note whether Arrow has read a block."""
@@ -104,19 +112,31 @@ class _LearntSchema:
             self._tries += 1
             self._hits += read
 
-    def learn(self, chunk: Chunk) -> None:
-        """Learn from columns that were parsed exactly: the first type of each counts, and floats hold integers, too."""
+    def learn(self, chunk: Chunk, number: int) -> None:
+        """Learn from a block that was parsed exactly: the first type of each counts, and floats hold integers, too."""
         import pyarrow as pa
 
         with self._lock:
-            for name, column in chunk.columns.items():
+            for index, (name, column) in enumerate(chunk.columns.items()):
+                place = number, index
+                self._places[name] = min(self._places.get(name, place), place)
                 known = self._kinds.get(name)
                 is_empty = column.values.null_count == len(column.values)
                 found = None if is_empty or column.origin is None else column.values.type
                 is_wider = known == pa.int64() and found == pa.float64()
                 self._kinds[name] = found if known is None or is_wider else known
-            if self._kinds:
-                self._schema = pa.schema([(name, kind or pa.string()) for name, kind in self._kinds.items()])
+            self._last = max((number for number, _ in self._places.values()), default=-1)
+            self._schema = self._fields_before(self._last + 1)
+
+    def _fields_before(self, number: int) -> "pa.Schema | None":
+        import pyarrow as pa
+
+        names = [name for name in sorted(self._kinds, key=self._places.__getitem__) if self._places[name][0] < number]
+        return pa.schema([(name, self._kinds[name] or pa.string()) for name in names]) if names else None
+
+
+_Numbered = tuple[int, TextBlock]
+"""A block, and which one of the file it is."""
 
 
 @frozen

@@ -16,6 +16,7 @@ from ..errors import ExportFormatError, ParameterError
 from .arrow_reader import ExportFile, planned_tables
 from .column_types import Types, parse_types
 from .pandas_frame import DtypeBackend, check_backend, pandas_frame
+from .schema import without_columns
 from .whole_file import read_parts, read_table
 
 if TYPE_CHECKING:
@@ -250,8 +251,13 @@ def _first_batch(waiting: deque["pa.Table"], rows: int) -> "pa.RecordBatch":
     """Take rows from what is waiting, and return them in one piece."""
     import pyarrow as pa
 
-    taken = pa.concat_tables(waiting)
+    count = _count(waiting)
+    if not waiting[0].schema:
+        taken, rest = without_columns(min(count, rows)), without_columns(max(0, count - rows))
+    else:
+        table = pa.concat_tables(waiting)
+        taken, rest = table.slice(0, rows), table.slice(rows)
     waiting.clear()
-    if taken.num_rows > rows:
-        waiting.append(taken.slice(rows))
-    return taken.slice(0, rows).combine_chunks().to_batches()[0]
+    if count > rows:
+        waiting.append(rest)
+    return taken.combine_chunks().to_batches()[0]

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from khoros_analytics import ExportFormatError
+from khoros_analytics import ExportFormatError, ParameterError
 from khoros_analytics._frames import json_lines
-from khoros_analytics._frames.arrow_reader import ExportFile
+from khoros_analytics._frames.arrow_reader import ExportFile, opened
 from khoros_analytics._frames.column_types import parse_types
 from khoros_analytics._frames.json_numbers import has_long_numbers
 from khoros_analytics._frames.read import batches, to_arrow
@@ -250,6 +250,37 @@ def test_batches(files, cut):
     with cut(BLOCK, 2):
         found = list(batches(ExportFile(path, "json"), 7))
     assert pa.Table.from_batches(found).equals(to_arrow(ExportFile(path, "json", row_by_row=True)))
+
+
+@pytest.mark.parametrize("rows", [1, 2, 3, 100])
+def test_batches_without_columns(files, rows):
+    """Rows without any field are as many in batches as in a table."""
+    path = files.write("[{},{},{}]", "none.json")
+    found = [batch.num_rows for batch in batches(ExportFile(path, "json"), rows)]
+    assert sum(found) == 3
+    assert max(found) == min(rows, 3)
+
+
+@given(st.lists(st.sampled_from(["yz", "zy", "y", "z", "wz", ""]), min_size=1, max_size=12), st.randoms())
+def test_threads_do_not_show_in_the_order_of_columns(files, cut, fields, draw):
+    """Whichever thread is the first to learn of a field, the columns come in the order of the file."""
+    rows = [{"a": 1, "t": "x" * 40, **dict.fromkeys(names, 2)} for names in fields for _ in range(8)]
+    file = ExportFile(files.write(written(rows), "order.json"), "json")
+    with cut(BLOCK), opened(file) as (reader, _):
+        blocks = list(reader.blocks())
+        done = {index: reader.chunk(blocks[index]) for index in draw.sample(range(len(blocks)), len(blocks))}
+    names = dict.fromkeys(name for index in sorted(done) for name in done[index].columns)
+    assert list(names) == to_arrow(attrs.evolve(file, row_by_row=True)).column_names
+
+
+def test_a_field_that_comes_late(files, cut):
+    """A type may be asked for of a field that none of the first rows has; one that no row has is an error."""
+    path = files.write(written([*PLAIN * 3, {"LATE": "7"}]), "late.json")
+    with cut(BLOCK):
+        table = to_arrow(ExportFile(path, "json", parse_types({"LATE": "integer"})))
+        with pytest.raises(ParameterError, match="there is no column 'LATER'; did you mean 'LATE'"):
+            to_arrow(ExportFile(path, "json", parse_types({"LATER": "integer"})))
+    assert table.column("LATE").to_pylist() == [None] * (table.num_rows - 1) + [7]
 
 
 def test_without_numpy(compare, monkeypatch):

@@ -150,6 +150,16 @@ def test_blocks_do_not_show(files, cut, content, piece, some):
         assert files.table(content).equals(at_once)
 
 
+@pytest.mark.parametrize("kind", ["integer", "float", "boolean", "date", "timestamp", "text"])
+@pytest.mark.parametrize("values", [[None], [None] * 300, ["{}", *[None] * 300]], ids=["one", "many", "behind a value"])
+def test_a_type_of_what_is_missing(files, cut, kind, values):
+    """What is missing fits every type that is asked for, also where a whole part of the file has nothing else."""
+    written = {"boolean": "true", "date": "2019-02-01", "timestamp": "2019-02-01 10:00:00"}.get(kind, "7")
+    with cut(64):
+        column = files.column(*(value and written for value in values), types=kind)
+    assert column.null_count == values.count(None)
+
+
 @settings(max_examples=settings.default.max_examples // 2)
 @given(exports(), st.sampled_from([1, 20, 1 << 20]), st.integers(1, 5))
 def test_ways_do_not_show(files, cut, content, piece, rows):
