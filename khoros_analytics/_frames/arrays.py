@@ -12,11 +12,16 @@ __all__ = ["length_scalar", "number_array", "text_array", "text_scalar"]
 
 def text_array(values: Sequence[object]) -> "pa.StringArray":
     """Return texts, of which some may be missing; a TypeError for anything else."""
+    import pyarrow as pa
     from pyarrow.lib import StringBuilder
 
+    if not {*map(type, values)} <= {str, type(None)}:
+        raise TypeError
     builder = StringBuilder()
     builder.append_values(values)
-    return builder.finish()
+    array = builder.finish()
+    # It says nothing of texts that do not fit into one array.
+    return array if len(array) == len(values) else pa.array(values, pa.string())
 
 
 def number_array(values: Sequence[object], kind: "pa.DataType") -> "pa.Array":
@@ -42,6 +47,7 @@ def text_scalar(text: str) -> "pa.StringScalar":
 
 
 def length_scalar(length: int) -> "pa.Int32Scalar":
+    """Return a number of bytes as Arrow has it."""
     import pyarrow as pa
 
     return pa.Array.from_buffers(pa.int32(), 1, [None, pa.py_buffer(struct.pack("=i", length))])[0]

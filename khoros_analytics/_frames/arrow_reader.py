@@ -31,6 +31,7 @@ from .schema import (
     TooNarrowError,
     arrow_schema,
     converted,
+    joined,
     unfit_error,
     without_rows,
 )
@@ -75,6 +76,7 @@ class ExportFile:
         row_by_row: Whether to read it row by row, with its own parsers alone.
         low_memory: Whether to have as few rows in memory as possible, which takes longer.
         zone: The IANA name of the zone in which its moments were asked for; None where nobody knows.
+        stamp: What it was like when it was first looked at, for those who look at it again.
     """
 
     path: Path
@@ -84,6 +86,24 @@ class ExportFile:
     row_by_row: bool = False
     low_memory: bool = False
     zone: str | None = None
+    stamp: tuple[int, ...] | None = None
+
+    def stamped(self) -> "ExportFile":
+        """Return it with what it is like now, unless that is known already."""
+        return self if self.stamp else evolve(self, stamp=_stamp(self.path))
+
+    def was_changed(self) -> bool:
+        """Return whether another file is there by now; what is gone can still be read by whoever has it open."""
+        now = _stamp(self.path)
+        return None not in (now, self.stamp) and now != self.stamp
+
+
+def _stamp(path: Path) -> tuple[int, ...] | None:
+    try:
+        about = path.stat()
+    except OSError:
+        return None
+    return about.st_size, about.st_mtime_ns, about.st_ino
 
 
 @frozen
@@ -111,6 +131,7 @@ def with_tables(file: ExportFile, use: Callable[["pa.Schema", Tables], T]) -> T:
 
 def settle(file: ExportFile, use: Callable[["pa.Schema", Tables], T]) -> Settled[T]:
     """Do the same, and return what it takes to read all of the file once more."""
+    file = file.stamped()
     try:
         return _optimistic(file, use)
     except (UnusualCsvError, DamagedBlockError):
@@ -126,7 +147,7 @@ def settle(file: ExportFile, use: Callable[["pa.Schema", Tables], T]) -> Settled
 
 def planned_tables(file: ExportFile) -> Tables:
     """Look at all of a file, and return its tables: for those who cannot take a table back."""
-    file, types = _scan(file)
+    file, types = _scan(file.stamped())
     return tables_of(file, types)
 
 
@@ -218,17 +239,21 @@ def _types_of_all(file: ExportFile) -> ColumnTypes:
 
 
 def tables_of(file: ExportFile, types: ColumnTypes) -> Tables:
-    """Yield the tables of a file whose types are known."""
+    """Yield the tables of a file whose types are known; an ExportFormatError where it was changed since then."""
     import pyarrow as pa
 
-    with opened(file) as (reader, _), closing(reader.blocks()) as blocks:
-        tables = in_order(_converter(reader, types, file.hints), blocks, reader.threads)
-        try:
+    changed = ExportFormatError(f"{file.path.name} was changed by somebody else while it was read", advice="call again")
+    try:
+        with opened(file) as (reader, _), closing(reader.blocks()) as blocks:
+            tables = in_order(_converter(reader, types, file.hints), blocks, reader.threads)
             with closing(tables):
                 yield from _numbered(tables, file.path.name)
-        except (UnusualCsvError, DamagedBlockError, TooNarrowError, pa.ArrowInvalid) as error:
-            problem = f"{file.path.name} was changed while it was read"
-            raise ExportFormatError(problem, advice="read a file that nobody writes to") from error
+    except ExportFormatError as error:
+        raise changed if file.was_changed() else error from None
+    except (UnusualCsvError, DamagedBlockError, TooNarrowError, pa.ArrowException) as error:
+        raise changed from error
+    if file.was_changed():
+        raise changed
 
 
 def _converter(reader: ColumnReader, types: ColumnTypes, hints: SchemaHints) -> Callable[[Any], "pa.Table"]:
@@ -257,16 +282,14 @@ def opened(file: ExportFile, columns: Collection[str] = ()) -> Iterator[tuple[Co
 
 def grouped(schema: "pa.Schema", tables: Iterable["pa.Table"], size: int) -> Iterator["pa.Table"]:
     """Yield tables of at least so many bytes, but for the last one; and at least one."""
-    import pyarrow as pa
-
     waiting = [without_rows(schema)]
     for table in tables:
         waiting.append(table)
         if sum(part.nbytes for part in waiting) >= size:
-            yield pa.concat_tables(waiting)
+            yield joined(waiting)
             waiting = []
     if waiting:
-        yield pa.concat_tables(waiting)
+        yield joined(waiting)
 
 
 def _numbered(tables: Iterable["pa.Table"], file: str) -> Tables:

@@ -61,7 +61,7 @@ class ArrowCsv:
         self._read = self._texts_of(columns or header.names)
 
     def blocks(self) -> Generator[list[Piece], None, None]:
-        """Yield whole rows: pieces of about a megabyte each, several at a time."""
+        """Yield whole rows, several pieces at a time."""
         pieces = pieces_of(self._reader, self._header.delimiter, self._size)
         rows = (piece for piece in pieces if len(self._header.names) == 1 or not piece.is_blank())
         while block := list(islice(rows, self._pieces)):
@@ -76,7 +76,7 @@ class ArrowCsv:
         return Chunk({name: ColumnChunk(values) for name, values in columns}, table.num_rows)
 
     def leave_out(self, columns: Container[str]) -> None:
-        """Parse some columns no more, but for the first one: a table without any would not say how many rows it has."""
+        """Stop parsing some columns. Where none is left the first one stays, since without any no rows are counted."""
         rest = [name for name in self._header.names if name not in columns]
         self._read = self._texts_of(rest or self._header.names[:1])
 

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .arrays import text_array
+from .arrays import text_array, text_scalar
 from .read import read_arrow, require
 
 if TYPE_CHECKING:
@@ -50,4 +50,4 @@ def read_texts(files: Iterable[tuple[str, Path]]) -> "ds.Dataset":
 def _with_window(table: "pa.Table", window: str) -> "pa.Table":
     import pyarrow as pa
 
-    return table.append_column("window", pa.repeat(pa.scalar(window), table.num_rows))
+    return table.append_column("window", pa.repeat(text_scalar(window), table.num_rows))

@@ -8,7 +8,6 @@ before them, numbers beyond 64 bits or with more digits than a float keeps.
 # pyarrow makes the functions of its compute module at run time, where no type checker sees them.
 # pyright: reportAttributeAccessIssue=false
 
-import json
 import threading
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from functools import cached_property, partial
@@ -34,6 +33,7 @@ _BLOCK_SIZE = 1 << 20
 _BLOCKS_AT_ONCE = 4
 """How many blocks get their types at once: in smaller parts, finding out costs more than it has to."""
 _SMALL_BLOCK_SIZE = 17 << 15
+"""So many take little memory: a little more than a power of two, in which Arrow's memory is counted."""
 _FEWER_BLOCKS_AT_ONCE = 2
 _MANY_FIELDS = 200
 """With more of them, small blocks have too few rows."""
@@ -146,12 +146,6 @@ class _Lines:
     block: TextBlock
     table: "pa.Table"
 
-    def has(self, column: int) -> bool:
-        """Return whether a row has that field; whether its value is missing in all of them does not count."""
-        values = self.table.column(column)
-        name = json.dumps(self.table.schema.names[column], ensure_ascii=False)
-        return values.null_count < len(values) or name.encode("utf-8", "replace") in self.block.text
-
 
 def _fast_table(block: TextBlock, schema: "pa.Schema") -> "pa.Table | None":
     """Return a block's rows as Arrow reads them; None where the exact way might see anything else."""
@@ -169,29 +163,23 @@ def _chunks_of(parts: Iterable[Chunk | _Lines]) -> Iterator[Chunk]:
     for schema, several in groupby(parts, lambda part: None if isinstance(part, Chunk) else part.table.schema):
         if schema is None:
             yield from cast("Iterator[Chunk]", several)
-            continue
-        lines = cast("list[_Lines]", list(several))
-        together = _columns_of_lines(lines)
-        # Where some lack a field that others have, each shows by itself which columns come first.
-        yield from [together] if together else filter(None, (_columns_of_lines([part]) for part in lines))
+        else:
+            yield _columns_of_lines(cast("list[_Lines]", list(several)))
 
 
-def _columns_of_lines(lines: Sequence[_Lines]) -> Chunk | None:
-    """Return blocks of the same schema as columns; None where only some of them have one of its fields."""
+def _columns_of_lines(lines: Sequence[_Lines]) -> Chunk:
+    """Return blocks of the same schema as columns. Where no row has a field, blocks before them have it."""
     import pyarrow as pa
 
     table = pa.concat_tables([part.table for part in lines])
     exact = _ExactColumns([part.block for part in lines])
     origins = {pa.string(): "string", pa.bool_(): "boolean", pa.int64(): "number", pa.float64(): "number"}
     columns = {}
-    for index, (field, values) in enumerate(zip(table.schema, table.columns, strict=True)):
-        present = {part.has(index) for part in lines} if values.null_count else {True}
-        if len(present) > 1:
-            return None
+    for field, values in zip(table.schema, table.columns, strict=True):
         if values.null_count < table.num_rows:
             written = partial(exact.written, field.name) if field.type == pa.float64() else None
             columns[field.name] = ColumnChunk(values, origins[field.type], written)
-        elif present == {True}:
+        else:
             columns[field.name] = _without_values(table.num_rows)
     return Chunk(columns, table.num_rows)
 
@@ -247,7 +235,7 @@ class _ExactColumns:
     def written(self, name: str) -> "pa.ChunkedArray":
         """Return the values of a column as texts."""
         with self._lock:
-            return _all_written([chunk.columns[name] for chunk in self._chunks])
+            return _all_written([chunk.columns.get(name) or _without_values(chunk.rows) for chunk in self._chunks])
 
     @cached_property
     def _chunks(self) -> list[Chunk]:

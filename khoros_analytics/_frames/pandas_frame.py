@@ -13,6 +13,7 @@ from ..errors import ParameterError
 from .arrow_reader import in_order
 from .column_types import TEXT, UNITS, ColumnType, SchemaHints
 from .csv_arrow import THREADS
+from .spelling import FIRST_FAR_YEAR, FIRST_NEAR_YEAR, MOMENT, OFFSET
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -24,13 +25,14 @@ DtypeBackend = Literal["pandas", "pyarrow"]
 """Whose types the columns of a DataFrame have: pandas' own, or those of Arrow."""
 
 _UTC = "UTC"
-_AT_ONCE = 64
+_VALUES_AT_ONCE = 64
+"""Usually the first of so many is not missing."""
 _MANY = 10_000
 """From so many rows on, threads are of use."""
-_WITH_OFFSET = r"[0-9]{4}-[0-9]{2}-[0-9]{2}[ T][0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]{1,9})?(?:Z|[+-][0-9]{2}:[0-9]{2})"
+_WITH_OFFSET = MOMENT + OFFSET
 _CALENDAR = "0001-01-03", "9999-12-30"
 """Between these days a moment lies in the years 1 to 9999 in every zone."""
-_NANOSECONDS = "1678", "2262"
+_NANOSECONDS = FIRST_NEAR_YEAR, FIRST_FAR_YEAR
 """Between these years 64 bits of nanoseconds reach it."""
 
 
@@ -55,7 +57,8 @@ def pandas_frame(table: "pa.Table", backend: DtypeBackend, hints: SchemaHints, z
     )
     arrays = in_order(make, table.columns, THREADS if table.num_rows >= _MANY else 0)
     columns = dict(zip(table.column_names, arrays, strict=True))
-    return pd.DataFrame(columns, index=pd.RangeIndex(table.num_rows), copy=False)
+    names = None if columns else pd.Index([], dtype=object)
+    return pd.DataFrame(columns, index=pd.RangeIndex(table.num_rows), columns=names, copy=False)
 
 
 def _pandas_types() -> "dict[pa.DataType, Any]":
@@ -81,7 +84,8 @@ def _pandas_array(types: "dict[pa.DataType, Any]", values: "pa.ChunkedArray") ->
         if zone is None:
             moments = values.to_numpy()
             return moments if moments.flags.writeable else moments.copy()
-        return pd.DatetimeTZDtype(values.type.unit, zone).__from_arrow__(values)
+        # Of a single chunk pandas takes the memory as it is: nobody could write to it.
+        return pd.DatetimeTZDtype(values.type.unit, zone).__from_arrow__(values).copy()
     if pa.types.is_string(values.type):
         return pd.arrays.ArrowStringArray(values)
     return types[values.type].__from_arrow__(values)
@@ -91,9 +95,10 @@ def _with_moments(table: "pa.Table", hints: SchemaHints, zone: str) -> "pa.Table
     import pyarrow as pa
 
     for index, (name, values) in enumerate(zip(table.column_names, table.columns, strict=True)):
-        moments = moments_in(values, zone) if pa.types.is_string(values.type) else None
-        if moments is not None and may_be_moments(name, hints):
-            table = table.set_column(index, name, moments)
+        if pa.types.is_string(values.type) and _begin_with_moment(values) and may_be_moments(name, hints):
+            moments = moments_in(values, zone)
+            if moments is not None:
+                table = table.set_column(index, name, moments)
     return table
 
 
@@ -108,8 +113,7 @@ def moments_in(values: "pa.ChunkedArray", zone: str) -> "pa.ChunkedArray | None"
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    first = _first(values)
-    if first is None or not re.fullmatch(_WITH_OFFSET, first):
+    if not _begin_with_moment(values):
         return None
     if not pc.all(pc.match_substring_regex(values, rf"\A{_WITH_OFFSET}\z")).as_py():
         return None
@@ -122,13 +126,13 @@ def moments_in(values: "pa.ChunkedArray", zone: str) -> "pa.ChunkedArray | None"
     return None
 
 
-def _first(values: "pa.ChunkedArray") -> str | None:
-    """Return the first value that is not missing."""
-    for start in range(0, len(values), _AT_ONCE):
-        for text in values.slice(start, _AT_ONCE).to_pylist():
+def _begin_with_moment(values: "pa.ChunkedArray") -> bool:
+    """Return whether the first value that is not missing is a moment with an offset."""
+    for start in range(0, len(values), _VALUES_AT_ONCE):
+        for text in values.slice(start, _VALUES_AT_ONCE).to_pylist():
             if text is not None:
-                return str(text)
-    return None
+                return bool(re.fullmatch(_WITH_OFFSET, text))
+    return False
 
 
 def _lie_between(values: "pa.ChunkedArray", first: str, end: str) -> bool:

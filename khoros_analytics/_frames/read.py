@@ -16,7 +16,7 @@ from ..errors import ExportFormatError, ParameterError
 from .arrow_reader import ExportFile, planned_tables
 from .column_types import Types, parse_types
 from .pandas_frame import DtypeBackend, check_backend, pandas_frame
-from .schema import without_columns
+from .schema import joined, without_columns
 from .whole_file import read_parts, read_table
 
 if TYPE_CHECKING:
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 _BATCH = 1 << 20
 """From so many bytes on, a batch is given out."""
+_LARGEST_BATCH = 1 << 22
 
 __all__ = [
     "batches",
@@ -232,14 +233,12 @@ def check_rows(rows: object) -> int:
 
 def batches(file: ExportFile, rows: int) -> Generator["pa.RecordBatch", None, None]:
     """Yield a file in batches that all have the same schema, in constant memory. The file is read twice."""
-    import pyarrow as pa
-
     waiting: deque[pa.Table] = deque()
     for table in planned_tables(evolve(file, low_memory=True)):
         waiting.append(table)
         while waiting and (_count(waiting) >= rows or sum(part.nbytes for part in waiting) >= _BATCH):
             yield _first_batch(waiting, rows)
-    if waiting:
+    while waiting:
         yield _first_batch(waiting, rows)
 
 
@@ -248,16 +247,16 @@ def _count(tables: Iterable["pa.Table"]) -> int:
 
 
 def _first_batch(waiting: deque["pa.Table"], rows: int) -> "pa.RecordBatch":
-    """Take rows from what is waiting, and return them in one piece."""
-    import pyarrow as pa
-
-    count = _count(waiting)
-    if not waiting[0].schema:
-        taken, rest = without_columns(min(count, rows)), without_columns(max(0, count - rows))
-    else:
-        table = pa.concat_tables(waiting)
-        taken, rest = table.slice(0, rows), table.slice(rows)
+    """Take rows from what is waiting, as many as may be in one batch, and return them in one piece."""
+    table = joined(waiting)
     waiting.clear()
-    if count > rows:
+    count = min(rows, table.num_rows, max(1, table.num_rows * _LARGEST_BATCH // max(1, table.nbytes)))
+    # Of a table without columns, a slice forgets where its rows end.
+    taken, rest = (
+        (table.slice(0, count), table.slice(count))
+        if table.schema
+        else (without_columns(count), without_columns(table.num_rows - count))
+    )
+    if rest.num_rows:
         waiting.append(rest)
     return taken.combine_chunks().to_batches()[0]

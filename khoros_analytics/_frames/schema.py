@@ -1,6 +1,6 @@
 """The types of columns: decided from one part of a file after the other, and the parts converted to them."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from attrs import define, field, frozen
@@ -31,6 +31,7 @@ __all__ = [
     "arrow_schema",
     "converted",
     "converted_column",
+    "joined",
     "unfit_error",
     "without_columns",
     "without_rows",
@@ -155,6 +156,15 @@ def without_rows(schema: "pa.Schema") -> "pa.Table":
     import pyarrow as pa
 
     return pa.Table.from_batches([], schema)
+
+
+def joined(tables: Sequence["pa.Table"]) -> "pa.Table":
+    """Return tables of one schema as one: Arrow's own way forgets the rows of those that have no columns."""
+    import pyarrow as pa
+
+    if tables[0].schema:
+        return pa.concat_tables(tables)
+    return without_columns(sum(table.num_rows for table in tables))
 
 
 def without_columns(rows: int) -> "pa.Table":

@@ -13,6 +13,7 @@ __all__ = [
     "MOMENT",
     "MORE_DIGITS",
     "MOST_DIGITS",
+    "OFFSET",
     "PATTERNS",
     "SHAPES",
     "TRUE",

@@ -15,7 +15,8 @@ from .spelling import FIRST_FAR_YEAR, FIRST_NEAR_YEAR, LONGEST_FLOAT, MORE_DIGIT
 __all__ = ["type_of_text", "types_of_few"]
 
 _INT64 = 2**63
-_LINES = {kind: re.compile(rf"(?:(?:{pattern})(?:\n|\Z))*+") for kind, pattern in PATTERNS.items()}
+# Each value ends with an LF, so that an empty one behind the others shows.
+_LINES = {kind: re.compile(rf"(?:(?:{pattern})\n)*+") for kind, pattern in PATTERNS.items()}
 _SECONDS = len("2019-02-01 00:00:00")
 _FRACTION = ".0123456789"
 
@@ -48,8 +49,8 @@ def types_of_few(texts: Sequence[str]) -> Iterator[ColumnType]:
 
     Whether there is such a day, and whether 64 bits hold such a number, is not looked at.
     """
-    lines = "\n".join(texts)
-    if lines.count("\n") >= len(texts):
+    lines = "\n".join([*texts, ""])
+    if lines.count("\n") > len(texts):
         return
     for kind, shape in SHAPES.items():
         # Most columns show by their first value what they are not; then all values at once take the least time.

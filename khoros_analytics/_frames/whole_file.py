@@ -19,8 +19,8 @@ from .schema import (
     TooNarrowError,
     arrow_schema,
     converted_column,
+    joined,
     unfit_error,
-    without_columns,
     without_rows,
 )
 
@@ -35,7 +35,7 @@ Arrays = Mapping[str, "pa.ChunkedArray"]
 
 def read_table(file: ExportFile) -> "pa.Table":
     """Read all of a file."""
-    return _joined(read_parts(file, lambda table: table))
+    return joined(read_parts(file, lambda table: table))
 
 
 def read_parts(file: ExportFile, make: Callable[["pa.Table"], T]) -> list[T]:
@@ -47,14 +47,6 @@ def read_parts(file: ExportFile, make: Callable[["pa.Table"], T]) -> list[T]:
         if isinstance(reader, ArrowCsv) and reader.is_plain:
             return _parts(file, reader, names, make)
     return with_tables(file, lambda schema, tables: [make(without_rows(schema)), *map(make, tables)])
-
-
-def _joined(tables: list["pa.Table"]) -> "pa.Table":
-    import pyarrow as pa
-
-    if not tables[0].schema:
-        return without_columns(sum(table.num_rows for table in tables))
-    return pa.concat_tables(tables)
 
 
 @frozen

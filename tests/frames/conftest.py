@@ -8,15 +8,12 @@ import pyarrow as pa
 import pytest
 
 from khoros_analytics import ExportFormatError, KhorosError
-from khoros_analytics._frames import csv_arrow, json_arrow, json_lines
+from khoros_analytics._frames import csv_arrow, inference, json_arrow, json_lines
 from khoros_analytics._frames.arrow_reader import ExportFile, planned_tables, with_tables
 from khoros_analytics._frames.column_types import parse_types
 from khoros_analytics._frames.read import to_arrow
 from khoros_analytics._rows.csv_reader import csv_records, read_header
 from khoros_analytics._rows.source import open_export
-
-_MANY = 256
-"""Of more values than this, no one is looked at alone."""
 
 
 class Files:
@@ -51,7 +48,7 @@ class Files:
         lines = "".join(f"{cell},x\n" for cell in cells)
         column = self.table(f"A,B\n{lines}", types and {"A": types}, "csv").column("A")
         if cells:  # few values and many are looked at in different ways
-            times = _MANY // len(cells) + 1
+            times = inference._FEW // len(cells) + 1
             many = to_arrow(ExportFile(self.write(f"A,B\n{lines * times}"), "csv", parse_types(types and {"A": types})))
             assert many.column("A").combine_chunks().equals(pa.concat_arrays(column.chunks * times))
         return column

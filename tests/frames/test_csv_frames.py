@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from pyarrow import csv as arrow_csv
 
 from khoros_analytics import ExportFormatError, read_arrow, read_rows
-from khoros_analytics._frames.arrow_reader import ExportFile
+from khoros_analytics._frames.arrow_reader import ExportFile, planned_tables
 from khoros_analytics._frames.read import batches
 
 
@@ -317,16 +317,31 @@ def test_no_damage_loses_a_row(files, cut, file, data, piece):
     assert found == outcome(lambda: files.records(spoilt))
 
 
-@pytest.mark.parametrize(
-    ("format", "row", "wrong"), [("csv", "7,x\n", "y,x\n"), ("json", '{"A": 7},\n', '{"A": "},\n')]
-)
-def test_a_file_that_is_changed_while_it_is_read(files, cut, format, row, wrong):
-    """Batches whose types were found out in a first look at the file say so where the second one finds another file."""
-    begin, end = ("A,B\n", "") if format == "csv" else ("[", '{"A": 7}]')
-    path = files.write(begin + row * 50_000 + end, f"export.{format}")
+CHANGES = {
+    "a wrong value": lambda head, row, end: head + row * 49_000 + row.replace("7", "y") * 1000 + end,
+    "a value that fits": lambda head, row, end: head + row * 49_000 + row.replace("7", "8") * 1000 + end,
+    "more rows": lambda head, row, end: head + row * 50_001 + end,
+    "fewer rows": lambda head, row, end: head + row * 40_000 + end,
+    "other columns": lambda head, row, end: (head + row * 50_000 + end).replace("B", "C"),
+    "nothing": lambda head, row, end: "",
+}
+
+
+@pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
+@pytest.mark.parametrize("format", ["csv", "json"])
+@pytest.mark.parametrize("late", [True, False], ids=["after the first batch", "before"])
+def test_a_file_that_is_changed_while_it_is_read(files, cut, format, change, late):
+    """Batches, whose types come from a first look at the file, say so where the second one is at another file."""
+    parts_of = ("A,B\n", "7,x\n", "") if format == "csv" else ("[", '{"A": 7, "B": "x"},\n', '{"A": 7, "B": "x"}]')
+    head, row, end = parts_of
+    path = files.write(head + row * 50_000 + end, f"export.{format}")
     with cut(4096):
         parts = batches(ExportFile(path), 10)
-        assert next(parts).num_rows == 10
-        files.write(begin + row * 49_000 + wrong * 1000 + end, path.name)
-        with pytest.raises(ExportFormatError, match=rf"export\.{format} was changed while it was read"):
-            list(parts)
+        tables = planned_tables(ExportFile(path, low_memory=True))
+        if late:
+            next(parts)
+            next(tables)
+        files.write(change(*parts_of), path.name)
+        for reading in (parts, tables) if late else (tables,):
+            with pytest.raises(ExportFormatError, match=rf"export\.{format} was changed by somebody else while it was"):
+                list(reading)

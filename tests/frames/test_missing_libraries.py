@@ -70,12 +70,12 @@ def test_no_other_library_is_imported(tmp_path, format):
     import sys
     from khoros_analytics import Client
     from khoros_analytics.sandbox import Sandbox
-    with Sandbox() as sandbox, Client(**sandbox.settings) as client:
-        job = client.user("2019-02-01", "2019-02-02", format={format!r})
-        print(job.to_arrow().num_rows, sum(batch.num_rows for batch in job.batches(7)), job.to_parquet("x").name)
+    with Sandbox(rows=2000) as sandbox, Client(**sandbox.settings) as client:
+        job = client.response("2019-02-01", "2019-02-02", format={format!r})
+        print(job.to_arrow().num_rows, sum(batch.num_rows for batch in job.batches(700)), job.to_parquet("x").name)
     print([name for name in ("pandas", "polars", "fsspec", "xlsxwriter") if name in sys.modules])
     """
-    assert python(code, tmp_path) == "100 100 x\n[]\n"
+    assert python(code, tmp_path) == "2000 2000 x\n[]\n"
 
 
 NEEDS = {

@@ -212,3 +212,33 @@ def test_unknown_backend(world, files, backend):
         with pytest.raises(ParameterError, match=r"^dtype_backend: .* is not known; give 'pandas' or 'pyarrow'$"):
             read()
     assert world.count("status") == 0
+
+
+PAIRS = {
+    "integer": ("1", "2"),
+    "float": ("1.5", "2.5"),
+    "boolean": ("true", "false"),
+    "date": ("2019-02-01", "2019-02-02"),
+    "moment": ("2019-02-01 10:00:00", "2019-02-02 10:00:00"),
+    "moment in UTC": ("2019-02-01T10:00:00Z", "2019-02-02T10:00:00Z"),
+    "moment with an offset": ("2019-02-01T10:00:00+01:00", "2019-02-02T10:00:00+01:00"),
+    "moments with two offsets": ("2019-02-01T10:00:00+01:00", "2019-02-02T10:00:00+02:00"),
+    "text": ("a", "b"),
+}
+
+
+@pytest.mark.parametrize("backend", ["pandas", "pyarrow"])
+@pytest.mark.parametrize("pair", PAIRS.values(), ids=PAIRS)
+def test_columns_can_be_written_to(files, pair, backend):
+    """A value can be put in the place of another one in a column of any type."""
+    frame = read_pandas(files.write("A\n" + "".join(f"{value}\n" for value in pair)), dtype_backend=backend)
+    other = frame.loc[1, "A"]
+    frame.loc[0, "A"] = other
+    assert frame["A"].tolist() == [other, other]
+
+
+def test_rows_without_columns(files):
+    """Rows without any field are rows of a frame without columns."""
+    frame = read_pandas(files.write("[{},{}]", "none.json"))
+    assert frame.shape == (2, 0)
+    assert frame.columns.dtype == object

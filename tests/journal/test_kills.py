@@ -136,6 +136,7 @@ def test_killed_by_somebody_else(run, launch, journal, folder, until):
     assert [path.name for path in folder.iterdir()] == ["file.csv"]
     assert world.count("create") == 1
     assert world.of("file")[-1].status == 206
+    # What had left the server and was not in the file when the program was killed.
     assert world.sent() - len(world.content()) <= 3 * PIECE
 
 
