@@ -86,7 +86,7 @@ class ExportFile:
     row_by_row: bool = False
     low_memory: bool = False
     zone: str | None = None
-    stamp: tuple[int, ...] | None = None
+    stamp: tuple[int, int] | None = None
 
     def stamped(self) -> "ExportFile":
         """Return it with what it is like now, unless that is known already."""
@@ -98,12 +98,13 @@ class ExportFile:
         return None not in (now, self.stamp) and now != self.stamp
 
 
-def _stamp(path: Path) -> tuple[int, ...] | None:
+def _stamp(path: Path) -> tuple[int, int] | None:
+    """Return a file's size and time. Its number would say more, but some file systems make up another one each time."""
     try:
         about = path.stat()
     except OSError:
         return None
-    return about.st_size, about.st_mtime_ns, about.st_ino
+    return about.st_size, about.st_mtime_ns
 
 
 @frozen
