@@ -3,9 +3,7 @@
 Where the guess turns out too narrow, all of the file is looked at once, and read once more.
 """
 
-from collections import deque
 from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Mapping
-from concurrent.futures import Future
 from contextlib import closing, contextmanager, suppress
 from itertools import chain, islice
 from pathlib import Path
@@ -35,7 +33,7 @@ from .schema import (
     unfit_error,
     without_rows,
 )
-from .workers import workers
+from .workers import in_order
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -48,7 +46,6 @@ __all__ = [
     "Tables",
     "grouped",
     "guessed",
-    "in_order",
     "opened",
     "planned_tables",
     "settle",
@@ -250,7 +247,9 @@ def tables_of(file: ExportFile, types: ColumnTypes) -> Tables:
             with closing(tables):
                 yield from _numbered(tables, file.path.name)
     except ExportFormatError as error:
-        raise changed if file.was_changed() else error from None
+        if file.was_changed():
+            raise changed from error
+        raise
     except (UnusualCsvError, DamagedBlockError, TooNarrowError, pa.ArrowException) as error:
         raise changed from error
     if file.was_changed():
@@ -302,22 +301,3 @@ def _numbered(tables: Iterable["pa.Table"], file: str) -> Tables:
             rows += table.num_rows
     except UnfitValueError as error:
         raise unfit_error(error, file, rows) from None
-
-
-def in_order(work: Callable[[U], T], items: Iterable[U], threads: int) -> Generator[T, None, None]:
-    """Do work on some items at a time, and yield the results in the order of the items."""
-    if not threads:
-        yield from map(work, items)
-        return
-    waiting: deque[Future[T]] = deque()
-    with workers(threads) as pool:
-        try:
-            for item in items:
-                waiting.append(pool.submit(work, item))
-                if len(waiting) > threads:
-                    yield waiting.popleft().result()
-            while waiting:
-                yield waiting.popleft().result()
-        finally:
-            for future in waiting:
-                future.cancel()

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from attrs import frozen
 
 from .column_types import ColumnType
+from .spelling import MOST_DIGITS
 
 if TYPE_CHECKING:
     import numpy as np
@@ -17,8 +18,6 @@ __all__ = ["look_exact"]
 
 _MINUS, _POINT, _ZERO, _NINE = b"-.09"
 _LONGEST_INTEGER = 19
-_LONGEST_FLOAT = 15
-"""Of so many characters a float keeps all digits, whatever they are."""
 _ROWS_AT_ONCE = 64
 _DAY = "0000-00-00"
 _MOMENT = "0000-00-00 00:00:00"
@@ -102,7 +101,7 @@ def _are_floats(values: _Values) -> bool:
     import numpy as np
 
     content, begins, lengths = values.content, values.begins, values.lengths
-    if content.max() > _NINE or content.min() < _MINUS or lengths.max() > _LONGEST_FLOAT:
+    if content.max() > _NINE or content.min() < _MINUS or lengths.max() > MOST_DIGITS:
         return False
     if content.take(begins + (lengths - 1), mode="clip").min() < _ZERO:
         return False

@@ -1,7 +1,6 @@
 """CSV to columns of text: pieces of whole rows, checked for their quotes and parsed by Arrow."""
 
 import codecs
-import os
 import struct
 from collections.abc import Callable, Collection, Container, Generator, Mapping, Sequence
 from functools import partial
@@ -14,6 +13,7 @@ from .arrays import text_array
 from .inference import Chunk, ColumnChunk
 from .pieces import Piece, UnusualCsvError, pieces_of
 from .spelling import FALSE, TRUE
+from .workers import THREADS
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     _Options = tuple[csv.ReadOptions, csv.ParseOptions, csv.ConvertOptions]
 
-__all__ = ["THREADS", "ArrowCsv", "RowCsv"]
+__all__ = ["ArrowCsv", "RowCsv"]
 
 _BLOCK_SIZE = 1 << 21
 """How many bytes are parsed at once: larger pieces fall out of the processor's cache."""
@@ -31,8 +31,6 @@ _SMALL_BLOCK_SIZE = 3 << 19
 """No power of two: Arrow would need a little more than one, and take twice as much."""
 _COLUMNS_PER_BLOCK = 400
 """With so many more columns, one more small piece gets its types at once."""
-THREADS = max(2, min(4, os.cpu_count() or 1))
-"""How many threads have Arrow work for them."""
 _FEWER_THREADS = 1
 """Another one would need half as much memory again, since Arrow keeps what it has used for each."""
 _ROWS_AT_ONCE = 4096

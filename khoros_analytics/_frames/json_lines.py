@@ -18,10 +18,10 @@ from attrs import frozen
 
 from .._rows.json_reader import TextBlock, rows_of, text_blocks
 from .._rows.source import ExportSource
-from .csv_arrow import THREADS
 from .inference import Chunk, ColumnChunk
 from .json_arrow import LARGEST_INTEGER, columns_of
 from .json_numbers import has_long_numbers
+from .workers import THREADS
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -92,8 +92,6 @@ class _LearntSchema:
         self._lock = threading.Lock()
         self._kinds: dict[str, pa.DataType | None] = {}
         self._places: dict[str, tuple[int, int]] = {}
-        self._last = -1
-        self._schema: pa.Schema | None = None
         self._tries = self._hits = 0
 
     def before(self, number: int) -> "pa.Schema | None":
@@ -101,10 +99,13 @@ class _LearntSchema:
 
         None where Arrow is of no use.
         """
+        import pyarrow as pa
+
         with self._lock:
             if self._tries >= _TRIES and 2 * self._hits < self._tries:
                 return None
-            return self._schema if self._last < number else self._fields_before(number)
+            places = sorted((place, name) for name, place in self._places.items() if place[0] < number)
+            return pa.schema([(name, self._kinds[name] or pa.string()) for _, name in places]) if places else None
 
     def count(self, *, read: bool) -> None:
         """Note whether Arrow has read a block."""
@@ -125,14 +126,6 @@ class _LearntSchema:
                 found = None if is_empty or column.origin is None else column.values.type
                 is_wider = known == pa.int64() and found == pa.float64()
                 self._kinds[name] = found if known is None or is_wider else known
-            self._last = max((number for number, _ in self._places.values()), default=-1)
-            self._schema = self._fields_before(self._last + 1)
-
-    def _fields_before(self, number: int) -> "pa.Schema | None":
-        import pyarrow as pa
-
-        names = [name for name in sorted(self._kinds, key=self._places.__getitem__) if self._places[name][0] < number]
-        return pa.schema([(name, self._kinds[name] or pa.string()) for name in names]) if names else None
 
 
 _Numbered = tuple[int, TextBlock]

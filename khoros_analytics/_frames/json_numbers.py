@@ -2,13 +2,13 @@
 
 from typing import TYPE_CHECKING
 
+from .spelling import MOST_DIGITS
+
 if TYPE_CHECKING:
     import numpy as np
 
 __all__ = ["has_long_numbers", "has_numpy"]
 
-_MOST_DIGITS = 15
-"""The decimal digits that a float keeps, whatever they are."""
 _DIGITS_AFTER_POINT, _DIGITS_BEFORE_POINT = 9, 8
 """So many digits on one side of its point, or so many on the other, has every number of 16 digits with a fraction."""
 _EXPONENT_DIGITS = 3
@@ -47,7 +47,7 @@ def has_long_numbers(text: bytes) -> bool:
         [
             _beside(content, points, 1, _DIGITS_AFTER_POINT),
             _beside(content, points, -1, _DIGITS_BEFORE_POINT),
-            _beside(content, marks, -1, _MOST_DIGITS + 1),
+            _beside(content, marks, -1, MOST_DIGITS + 1),
             _beside(content, marks, 1, _EXPONENT_DIGITS),
             _beside(content, exponents, 1, _EXPONENT_DIGITS),
         ]
@@ -95,4 +95,4 @@ def _is_long(text: bytes, at: int) -> bool:
     number = before[len(begin) :] + after[: len(after) - len(end)]
     mantissa, _, exponent = number.lower().partition(b"e")
     digits = mantissa.lstrip(b"-").replace(b".", b"").lstrip(b"0")
-    return len(digits) > _MOST_DIGITS or len(exponent.lstrip(b"+-")) >= _EXPONENT_DIGITS
+    return len(digits) > MOST_DIGITS or len(exponent.lstrip(b"+-")) >= _EXPONENT_DIGITS

@@ -10,10 +10,9 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from ..errors import ParameterError
-from .arrow_reader import in_order
 from .column_types import TEXT, UNITS, ColumnType, SchemaHints
-from .csv_arrow import THREADS
 from .spelling import FIRST_FAR_YEAR, FIRST_NEAR_YEAR, MOMENT, OFFSET
+from .workers import THREADS, in_order
 
 if TYPE_CHECKING:
     import pandas as pd

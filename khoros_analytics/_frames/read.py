@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 _BATCH = 1 << 20
 """From so many bytes on, a batch is given out."""
 _LARGEST_BATCH = 1 << 22
+"""How many bytes a batch has at most, more or less."""
 
 __all__ = [
     "batches",

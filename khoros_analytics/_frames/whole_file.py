@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 
 from attrs import frozen
 
-from .arrow_reader import ColumnReader, ExportFile, guessed, in_order, opened, with_tables
+from .arrow_reader import ColumnReader, ExportFile, guessed, opened, with_tables
 from .column_types import ColumnType
 from .csv_arrow import ArrowCsv
 from .inference import Chunk, ColumnChunk, UnfitValueError
@@ -23,6 +23,7 @@ from .schema import (
     unfit_error,
     without_rows,
 )
+from .workers import in_order
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -1,12 +1,17 @@
 """Threads for work on parts of a file, as far as the system has any."""
 
-from collections.abc import Callable, Iterator
+import os
+from collections import deque
+from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from threading import Event, Thread
 from typing import Any, TypeVar
 
-__all__ = ["behind", "workers"]
+__all__ = ["THREADS", "behind", "in_order", "workers"]
+
+THREADS = max(2, min(4, os.cpu_count() or 1))
+"""How many threads have Arrow work for them."""
 
 T = TypeVar("T")
 U = TypeVar("U")
@@ -47,6 +52,25 @@ def behind(work: Callable[[U], object]) -> Iterator[Callable[[U], None]]:
         yield submit
         if pending:
             pending.result()
+
+
+def in_order(work: Callable[[U], T], items: Iterable[U], threads: int) -> Generator[T, None, None]:
+    """Do work on some items at a time, and yield the results in the order of the items."""
+    if not threads:
+        yield from map(work, items)
+        return
+    waiting: deque[Future[T]] = deque()
+    with workers(threads) as pool:
+        try:
+            for item in items:
+                waiting.append(pool.submit(work, item))
+                if len(waiting) > threads:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+        finally:
+            for future in waiting:
+                future.cancel()
 
 
 def _startable(threads: int) -> int:
